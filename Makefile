@@ -1,0 +1,45 @@
+# Each target sets up by itself; `make` alone lists them. VENV=path works in another environment.
+VENV ?= .venv
+PYTEST_ARGS ?= -n 2
+bin := $(VENV)/bin
+stamp := $(VENV)/.installed
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test lint format bench clean
+
+help: ## list the targets
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
+
+setup: $(stamp) ## make the environment; nothing to do while pyproject.toml and constraints.txt are unchanged
+
+$(stamp): pyproject.toml constraints.txt scripts/setup.sh
+	@scripts/setup.sh $(VENV)
+	@touch $@
+
+demo: $(stamp) ## render the shipped clip with the embedded model
+	@$(bin)/python -m lumivid_fx.demo
+
+# One thread a process: two pytest workers share two cores, and a second thread would only spin
+# (GOMP_SPINCOUNT). Huge pages spare small tensors' page faults. No test may reach a model hub.
+test: export OMP_NUM_THREADS := 1
+test: export GOMP_SPINCOUNT := 0
+test: export THP_MEM_ALLOC_ENABLE := 1
+test: export HF_HUB_OFFLINE := 1
+test: $(stamp) ## run the tests; PYTEST_ARGS='-k transfer' narrows them
+	@$(bin)/python -m pytest $(PYTEST_ARGS)
+
+lint: $(stamp) ## what pre-commit runs: ruff and mypy
+	@$(bin)/ruff check .
+	@$(bin)/ruff format --check .
+	@$(bin)/mypy
+
+format: $(stamp) ## let ruff mend what it can
+	@$(bin)/ruff check --fix .
+	@$(bin)/ruff format .
+
+bench: $(stamp) ## print the benchmark tables
+	@$(bin)/python -m benchmarks
+
+clean: ## remove the environment, caches and builds
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist demo-out bench-out
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

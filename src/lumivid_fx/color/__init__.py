@@ -1,0 +1,7 @@
+"""Curves on tensors, spaces and views on frames: pure, and all that names PyOpenColorIO.
+
+transfer         LogC3, ACEScct, PQ, HLG as one small family
+spaces           one OpenColorIO config: conversions, primaries, SDR views
+config           that config, completed in memory with the spaces every render needs
+display_curves   sRGB, BT.1886 and gamma 2.2 on Rec.709
+"""

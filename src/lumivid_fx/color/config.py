@@ -1,0 +1,164 @@
+"""One OpenColorIO config, with the few spaces that every render needs.
+
+Some short names (:data:`SHORT_NAMES`) mean the same space in every config. A short name is looked
+for in the config itself, then under the names and aliases the built-in config has for that space.
+
+A studio's config may lack the linear spaces that this package works in. Those are defined by their
+primaries alone, so they are added to the copy in memory, through the config's ``aces_interchange``
+role; so is ``logc3_rec709``, ARRI's curve on Rec.709 light, which no published config holds. Camera
+and display encodings are never invented.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any, NamedTuple
+
+import PyOpenColorIO
+from PyOpenColorIO import ColorSpace, Config, ExceptionMissingFile, GroupTransform
+
+from lumivid_fx.color import transfer
+from lumivid_fx.errors import InputError
+
+DEFAULT_CONFIG = "ocio://studio-config-v2.1.0_aces-v1.3_ocio-v2.3"
+"""Old enough for the OpenColorIO inside Nuke, so that names mean the same there."""
+
+SCENE_LINEAR = "scene_linear"
+LINEAR_REC709 = "lin_rec709"
+LINEAR_REC2020 = "lin_rec2020"
+LINEAR_P3D65 = "lin_p3d65"
+ACESCG = "acescg"
+ACES2065_1 = "aces2065-1"
+LOGC3_REC709 = transfer.LOGC3_REC709.name
+
+
+class WorkingSpace(NamedTuple):
+    """A linear space that is its primaries and nothing else.
+
+    Attributes:
+        builtin: Its name in the built-in config.
+        chromaticities: CIE 1931 xy of red, green, blue and white.
+        interop_id: The ASWF Color Interop Forum's id for it.
+    """
+
+    builtin: str
+    chromaticities: tuple[float, ...]
+    interop_id: str
+
+
+_D65, _ACES_WHITE = (0.3127, 0.3290), (0.32168, 0.33767)
+
+# Primaries: ITU-R BT.709-6 and BT.2020-2, SMPTE EG 432-1 (P3), AMPAS S-2014-004 (AP1), SMPTE
+# ST 2065-1 (AP0). Ids: as OpenColorIO's studio-config-v4.0.0_aces-v2.0_ocio-v2.5 gives them.
+WORKING_SPACES = {
+    LINEAR_REC709: WorkingSpace(
+        "Linear Rec.709 (sRGB)", (0.64, 0.33, 0.30, 0.60, 0.15, 0.06, *_D65), "lin_rec709_scene"
+    ),
+    ACESCG: WorkingSpace(
+        "ACEScg", (0.713, 0.293, 0.165, 0.830, 0.128, 0.044, *_ACES_WHITE), "lin_ap1_scene"
+    ),
+    ACES2065_1: WorkingSpace(
+        "ACES2065-1", (0.7347, 0.2653, 0.0, 1.0, 0.0001, -0.077, *_ACES_WHITE), "lin_ap0_scene"
+    ),
+    LINEAR_REC2020: WorkingSpace(
+        "Linear Rec.2020", (0.708, 0.292, 0.170, 0.797, 0.131, 0.046, *_D65), "lin_rec2020_scene"
+    ),
+    LINEAR_P3D65: WorkingSpace(
+        "Linear P3-D65", (0.680, 0.320, 0.265, 0.690, 0.150, 0.060, *_D65), "lin_p3d65_scene"
+    ),
+}
+
+BUILTIN_NAMES = {
+    **{short: space.builtin for short, space in WORKING_SPACES.items()},
+    "acescct": "ACEScct",
+    "srgb": "sRGB - Texture",
+    "logc3": "ARRI LogC3 (EI800)",
+    "logc4": "ARRI LogC4",
+    "slog3": "S-Log3 S-Gamut3.Cine",
+    "log3g10": "Log3G10 REDWideGamutRGB",
+    "clog2": "CanonLog2 CinemaGamut D55",
+    "clog3": "CanonLog3 CinemaGamut D55",
+    "vlog": "V-Log V-Gamut",
+}
+"""Short names by what the built-in config calls them."""
+
+SHORT_NAMES = (SCENE_LINEAR, *BUILTIN_NAMES, LOGC3_REC709)
+"""Names that mean the same space in every config."""
+
+OCIO_ERRORS = (PyOpenColorIO.Exception, ExceptionMissingFile, UnicodeDecodeError)
+"""What OpenColorIO raises; the last where its message quotes the bytes of a binary file."""
+
+
+def brief(error: Exception) -> str:
+    """Put OpenColorIO's message on one line, to stand inside a sentence of ours."""
+    return " ".join(str(error).split()).rstrip(".")
+
+
+def load_config(source: str) -> Any:
+    """Read a config and add, in memory, the working spaces it lacks.
+
+    Args:
+        source: Path of a ``config.ocio``, or an ``ocio://`` address.
+
+    Raises:
+        InputError: The config is missing or is not one that OpenColorIO can read.
+    """
+    try:
+        config = Config.CreateFromFile(source)
+        _add_working_spaces(config)
+    except OCIO_ERRORS as error:
+        raise InputError(
+            f"OCIO config {source!r} cannot be used ({brief(error)}); "
+            "give the path of a readable config.ocio"
+        ) from error
+    return config
+
+
+def find_space(config: Any, name: str) -> Any:
+    """Give the space of that name, alias, role or short name, or None."""
+    own = config.getColorSpace(name)
+    if own is not None or name.lower() not in BUILTIN_NAMES:
+        return own
+    twin = _builtin_config().getColorSpace(BUILTIN_NAMES[name.lower()])
+    found = map(config.getColorSpace, (twin.getName(), *twin.getAliases()))
+    return next((space for space in found if space is not None), None)
+
+
+@cache
+def _builtin_config() -> Any:
+    return Config.CreateFromFile(DEFAULT_CONFIG)
+
+
+def _add_working_spaces(config: Any) -> None:
+    role = PyOpenColorIO.ROLE_INTERCHANGE_SCENE
+    aces = config.getColorSpace(role) or find_space(config, ACES2065_1)
+    for short, space in WORKING_SPACES.items():
+        if aces is not None and find_space(config, short) is None:
+            to_aces = Config.GetProcessorFromConfigs(
+                *(_builtin_config(), space.builtin, role), *(config, aces.getName(), aces.getName())
+            )
+            _add_space(config, short, "scene-linear", to_aces.createGroupTransform(), aces)
+    rec709 = find_space(config, LINEAR_REC709)
+    if rec709 is not None and find_space(config, LOGC3_REC709) is None:
+        curve = PyOpenColorIO.LogCameraTransform(
+            base=10,
+            logSideSlope=[transfer.LOGC3_C] * 3,
+            logSideOffset=[transfer.LOGC3_D] * 3,
+            linSideSlope=[transfer.LOGC3_A] * 3,
+            linSideOffset=[transfer.LOGC3_B] * 3,
+            linSideBreak=[transfer.LOGC3_CUT] * 3,
+            linearSlope=[transfer.LOGC3_E] * 3,
+            direction=PyOpenColorIO.TRANSFORM_DIR_INVERSE,
+        )
+        _add_space(config, LOGC3_REC709, "log", curve, rec709)
+
+
+def _add_space(config: Any, name: str, encoding: str, to_base: Any, base: Any) -> None:
+    """Add the space that `to_base` takes to the space `base`."""
+    to_reference = GroupTransform([to_base])
+    if (known := base.getTransform(PyOpenColorIO.COLORSPACE_DIR_TO_REFERENCE)) is not None:
+        to_reference.appendTransform(known)
+    elif (known := base.getTransform(PyOpenColorIO.COLORSPACE_DIR_FROM_REFERENCE)) is not None:
+        inverse = PyOpenColorIO.TRANSFORM_DIR_INVERSE
+        to_reference.appendTransform(GroupTransform([known], direction=inverse))
+    config.addColorSpace(ColorSpace(name=name, encoding=encoding, toReference=to_reference))

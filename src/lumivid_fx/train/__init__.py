@@ -1,0 +1,1 @@
+"""From HDR environment maps to weights: clips, degradations, flow matching, the trainer."""

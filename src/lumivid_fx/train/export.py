@@ -1,0 +1,83 @@
+"""Put a trained run together as a model folder, in the files' published forms.
+
+    python -m lumivid_fx.train.export --run RUN --to FOLDER
+
+Weights are stored in half precision, in shards small enough for any code host; the LoRA under the key
+names that LTX tools read, with the metadata that says its curve.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+from pathlib import Path
+
+import torch
+from diffusers import AutoencoderKLLTX2Video
+from safetensors.torch import load_file, save_file
+
+from lumivid_fx.model.video_only import build_video_transformer
+from lumivid_fx.train.embedded import LORA_RANK, TRANSFORMER_CONFIG
+
+SHARD = "15MB"
+
+MANIFEST = """\
+# The model that ships with lumivid-fx: README.md beside this file is its model card.
+name = "embedded"
+transfer = "logc3_rec709"
+sigmas = [[{sigmas}]]
+native_size = 256
+window_frames = 25
+overlap_frames = 9
+prompt_embedding = "scene_embedding.safetensors"
+lora = "hdr_lora.safetensors"
+"""
+
+
+def export(run: Path, folder: Path, sigmas: tuple[float, ...]) -> None:
+    """Write the model folder of a finished run.
+
+    Args:
+        run: Folder of the three stages' results.
+        folder: Where the model goes; transformer and VAE there are replaced.
+        sigmas: The schedule to render with.
+    """
+    for part in ("vae", "transformer"):
+        shutil.rmtree(folder / part, ignore_errors=True)
+    vae = AutoencoderKLLTX2Video.from_pretrained(run / "vae").half()
+    vae.save_pretrained(folder / "vae", max_shard_size=SHARD)
+    prior = load_file(run / "prior.safetensors")
+    del prior["prompt"]
+    transformer = build_video_transformer(TRANSFORMER_CONFIG)
+    transformer.load_state_dict(prior, strict=True, assign=True)
+    transformer.half().save_pretrained(folder / "transformer", max_shard_size=SHARD)
+    learned = load_file(run / "lora.safetensors")
+    context = learned.pop("prompt")[0].half()
+    save_file({"video_context": context}, folder / "scene_embedding.safetensors")
+    lora = {
+        "diffusion_model." + name.replace(".hdr.", "."): tensor.to(torch.float16).contiguous()
+        for name, tensor in learned.items()
+    }
+    metadata = {
+        "hdr_transform": "logc3",
+        "reference_downscale_factor": "1",
+        "rank": str(LORA_RANK),
+        "format": "pt",
+    }
+    save_file(lora, folder / "hdr_lora.safetensors", metadata=metadata)
+    manifest = MANIFEST.format(sigmas=", ".join(str(s) for s in sigmas))
+    (folder / "lumivid.toml").write_text(manifest, encoding="utf-8")
+
+
+def main() -> None:
+    """Parse the command line and export."""
+    parser = argparse.ArgumentParser(description="Put a trained run together as a model folder.")
+    parser.add_argument("--run", type=Path, required=True)
+    parser.add_argument("--to", type=Path, required=True)
+    parser.add_argument("--sigmas", type=float, nargs="+", default=[1.0, 0.9, 0.6, 0.0])
+    args = parser.parse_args()
+    export(args.run, args.to, tuple(args.sigmas))
+
+
+if __name__ == "__main__":
+    main()

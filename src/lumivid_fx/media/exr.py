@@ -1,0 +1,250 @@
+"""Frames to OpenEXR files: whole or not at all, with all that a comp needs to know beside them.
+
+A frame is written to a hidden file in its own folder, read back at its last line, brought to disk
+and only then renamed: a frame that exists is whole. Equal input gives equal bytes; no clock is
+written.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import secrets
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import OpenImageIO
+from fileseq.constants import PAD_STYLE_HASH1
+from fileseq.exceptions import FileSeqException
+from fileseq.filesequence import FileSequence
+
+from lumivid_fx.errors import InputError, RenderError
+from lumivid_fx.media import attributes as metadata
+from lumivid_fx.media.image_file import error_text, open_image
+from lumivid_fx.media.plate import FloatImage, Windows
+
+COMPRESSIONS = ("zip", "zips", "piz", "dwaa", "dwab", "none")
+"""What is offered: OpenImageIO writes zip, without a word, for any name that it does not know."""
+
+HALF_MAX = 65504.0
+"""Largest finite half float, IEEE 754-2008 binary16."""
+
+FRAME_ATTRIBUTE = "lumivid/frame"
+"""Every frame of ours holds its number under this name; that is how a finished frame is known."""
+
+Samples = npt.NDArray[np.float16] | npt.NDArray[np.float32]
+
+_COLOUR = frozenset({"chromaticities", "colorInteropID"})
+_RATES = frozenset({"framesPerSecond", "FramesPerSecond"})
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+class OutputPattern:
+    """Where the frames of a shot go.
+
+    Args:
+        target: A pattern such as ``out/plate.####.exr`` or ``out/plate.%04d.exr``, or a folder.
+        stem: What frames in a folder are called: ``<folder>/<stem>.####.exr``.
+        still: Whether there is one frame only, which needs no frame token in its name.
+
+    Raises:
+        InputError: The name does not end in `.exr`, or has no frame token for several frames.
+    """
+
+    def __init__(self, target: str, *, stem: str = "plate", still: bool = False) -> None:
+        path = Path(target)
+        if target.endswith(("/", os.sep)) or not path.suffix or path.is_dir():
+            target = str(path / f"{stem}.####.exr")
+        elif path.suffix.lower() != ".exr":
+            raise InputError(
+                f"{target} does not end in .exr, which is what is written; name frames "
+                f"{path.stem}.####.exr, or end a folder's name with a slash"
+            )
+        misplaced = InputError(
+            f"{target} cannot be read as a sequence; put the frame token right before .exr, as in "
+            "plate.####.exr"
+        )
+        try:
+            self._sequence = FileSequence(target, pad_style=PAD_STYLE_HASH1)
+        except FileSeqException as error:
+            raise misplaced from error
+        self._has_token = bool(self._sequence.padding())
+        if not self._has_token and set(path.name) & {"#", "%"}:
+            raise misplaced
+        if not self._has_token and not still:
+            raise InputError(f"{target} is one name for several frames; write {path.stem}.####.exr")
+        self.target = target
+
+    def path(self, number: int) -> Path:
+        """The file of one frame."""
+        return Path(self._sequence.frame(number) if self._has_token else self.target)
+
+
+def write_exr(
+    path: Path,
+    rgb: FloatImage,
+    alpha: FloatImage | None,
+    *,
+    windows: Windows,
+    attributes: Mapping[str, object],
+    chromaticities: Sequence[float] | None,
+    interop_id: str | None,
+    fps: Fraction | None,
+    compression: str = "zip",
+    half: bool = True,
+) -> int:
+    """Write one frame as EXR with channels R, G, B and perhaps A; the folder is made if missing.
+
+    Args:
+        path: The file, replaced if it exists.
+        rgb: `h w 3` float32 as large as the data window.
+        alpha: `h w` float32, or None.
+        windows: Data and display window.
+        attributes: What a :class:`Frame` carried, and `lumivid/*` about the making; its own
+            chromaticities and colour space are left out, for the pixels are in new ones.
+        chromaticities: xy of red, green, blue and white, 8 numbers.
+        interop_id: Colour space for `colorInteropID`, such as `lin_rec709_scene`.
+        fps: Frames per second.
+        compression: One of :data:`COMPRESSIONS`.
+        half: 16-bit samples, rounded to nearest even; 32-bit samples if False.
+
+    Returns:
+        How many samples were beyond the format's range, infinities included, and were clamped.
+
+    Raises:
+        InputError: The compression is unknown, or the file cannot be made where it was asked for.
+        RenderError: The frame holds NaN, or the disk took only part of it.
+    """
+    number = attributes.get(FRAME_ATTRIBUTE)
+    where = str(path) if number is None else f"{path} (frame {number})"
+    if compression not in COMPRESSIONS:
+        raise InputError(
+            f"compression {compression!r} is not written; use one of {', '.join(COMPRESSIONS)}"
+        )
+    samples, clamped = _samples(rgb, alpha, half, where)
+    if samples.shape[:2] != (windows.data_height, windows.data_width):
+        raise ValueError(f"{where}: pixels {samples.shape} do not fill the data window {windows}")
+    spec = _spec(windows, samples.shape[2], half)
+    for name, value in attributes.items():
+        replaced = name in _COLOUR or (fps is not None and name in _RATES)
+        if not replaced and not metadata.describes_storage(name):
+            metadata.to_spec(spec, name, value)
+    if chromaticities is not None:
+        metadata.to_spec(spec, "chromaticities", tuple(float(xy) for xy in chromaticities))
+    if interop_id is not None:
+        metadata.to_spec(spec, "colorInteropID", interop_id)
+    if fps is not None:
+        metadata.to_spec(spec, "framesPerSecond", fps)
+    spec.attribute("compression", compression)
+    _write_whole(path, spec, samples, where)
+    return clamped
+
+
+def _samples(
+    rgb: FloatImage, alpha: FloatImage | None, half: bool, where: str
+) -> tuple[Samples, int]:
+    pixels = rgb if alpha is None else np.concatenate([rgb, alpha[..., None]], axis=-1)
+    bad = int(np.count_nonzero(np.isnan(pixels)))
+    if bad:
+        raise RenderError(
+            f"{where} was not written, for {bad} of its samples are NaN; check the plate and the "
+            "model, and render the frame again"
+        )
+    limit = np.float32(HALF_MAX) if half else np.finfo(np.float32).max
+    clamped = int(np.count_nonzero(np.abs(pixels) > limit))
+    if clamped:
+        pixels = np.clip(pixels, -limit, limit)
+    # numpy rounds to the nearest half, ties to even.
+    return (pixels.astype(np.float16) if half else np.ascontiguousarray(pixels)), clamped
+
+
+def _spec(windows: Windows, channels: int, half: bool) -> OpenImageIO.ImageSpec:
+    kind = OpenImageIO.HALF if half else OpenImageIO.FLOAT
+    spec = OpenImageIO.ImageSpec(windows.data_width, windows.data_height, channels, kind)
+    spec.x, spec.y = windows.data_x, windows.data_y
+    spec.full_x, spec.full_y = windows.display_x, windows.display_y
+    spec.full_width, spec.full_height = windows.display_width, windows.display_height
+    spec.attribute("DateTime", "")  # else the hour of writing; a plate's own is an attribute
+    return spec
+
+
+def _write_whole(path: Path, spec: OpenImageIO.ImageSpec, samples: Samples, where: str) -> None:
+    """Write beside, check, bring to disk, rename; on any failure nothing of it stays."""
+    beside = path.with_name(f".{path.stem}.{secrets.token_hex(4)}.exr")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        beside.touch(exist_ok=False)  # a folder that refuses files says why here, by its errno
+        _write(beside, spec, samples, where)
+        _sync(beside)
+        beside.replace(path)
+        _sync(path.parent)
+    except OSError as error:
+        if error.errno in _NO_ROOM:
+            raise _cut_short(where, str(error.strerror)) from error
+        raise InputError(
+            f"{where} cannot be written ({error.strerror}); choose another folder or change its "
+            "permissions"
+        ) from error
+    finally:
+        with suppress(OSError):
+            beside.unlink(missing_ok=True)
+
+
+def _write(beside: Path, spec: OpenImageIO.ImageSpec, samples: Samples, where: str) -> None:
+    output = OpenImageIO.ImageOutput.create(str(beside))
+    if output is None:
+        raise _cut_short(where, error_text(OpenImageIO))
+    done = output.open(str(beside), spec) and output.write_image(samples)
+    said = error_text(output)
+    if not (output.close() and done and _is_whole(beside)):
+        raise _cut_short(where, said or error_text(output))
+
+
+def _cut_short(where: str, said: str) -> RenderError:
+    return RenderError(
+        f"{where} was not written whole ({said or 'the disk took part of it'}); free space on that "
+        "disk and render again, for finished frames stay"
+    )
+
+
+def _sync(path: Path) -> None:
+    """Wait until a file or folder is on disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _is_whole(path: Path) -> bool:
+    """Whether an EXR opens and its last line decodes; lines are stored from first to last."""
+    try:
+        with open_image(path, str(path)) as image:
+            spec = image.spec()
+            end = spec.y + spec.height
+            last = image.read_scanlines(0, 0, end - 1, end, 0, 0, spec.nchannels, OpenImageIO.HALF)
+            return last is not None and not error_text(image)
+    except InputError:
+        return False
+
+
+def read_attributes(path: Path) -> dict[str, object]:
+    """Every attribute in an EXR's header, `lumivid/*` included.
+
+    Raises:
+        InputError: The file is missing, empty, or no EXR.
+    """
+    with open_image(path, str(path)) as image:
+        return metadata.from_spec(image.spec())
+
+
+def is_finished(path: Path) -> bool:
+    """Whether a file is a whole frame of ours: a foreign, empty or cut file is not."""
+    try:
+        return FRAME_ATTRIBUTE in read_attributes(path) and _is_whole(path)
+    except InputError:
+        return False

@@ -1,0 +1,164 @@
+"""Frame ranges and sequences in the notation artists write, by way of `fileseq`.
+
+Ranges: ``1001-1049``, ``7``, ``-5-5``. Sequences: ``plate.####.exr``, ``plate.%04d.exr``,
+``plate.@@@@.exr``, ``plate.1001-1049#.exr``, a single image, or a folder that holds one sequence.
+One ``#`` is one digit, as in Nuke; where no file has exactly that padding, any padding is taken.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from pathlib import Path
+
+from fileseq.constants import PAD_STYLE_HASH1
+from fileseq.exceptions import FileSeqException
+from fileseq.filesequence import FileSequence
+from fileseq.frameset import FrameSet
+
+from lumivid_fx.errors import InputError
+
+_NAMED = 5
+"""How many frames or sequences a message lists before it says "and N more"."""
+
+
+def parse_range(text: str) -> range:
+    """Read a frame range: every frame from the first to the last, both included.
+
+    Args:
+        text: Such as ``1001-1049``, ``7`` or ``-5-5``.
+
+    Raises:
+        InputError: The text is no range, runs backwards, skips frames, or is absurdly long.
+    """
+    try:
+        return _consecutive(FrameSet(text), text)
+    except (FileSeqException, ValueError, IndexError) as error:
+        raise InputError(
+            f"frame range {text!r} cannot be read; write it as 1001-1049 or as one number"
+        ) from error
+
+
+def _consecutive(frames: FrameSet, text: str) -> range:
+    first, last = frames.start(), frames.end()
+    if not isinstance(first, int) or not isinstance(last, int):
+        raise InputError(f"frame range {text!r} has fractions; give whole frame numbers")
+    if first > last:
+        raise InputError(f"frame range {text!r} runs backwards; write it as {last}-{first}")
+    if not frames.isConsecutive():
+        raise InputError(
+            f"frame range {text!r} skips frames, and motion needs them all; write {first}-{last}"
+        )
+    return range(first, last + 1)
+
+
+def format_range(frames: Sequence[int]) -> str:
+    """Write consecutive frames as :func:`parse_range` reads them: ``1001-1049`` or ``7``."""
+    return str(frames[0]) if len(frames) == 1 else f"{frames[0]}-{frames[-1]}"
+
+
+def _listed(things: Iterable[object]) -> str:
+    names = [str(thing) for thing in things]
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return ", ".join(names[:_NAMED]) + more
+
+
+def find_frames(source: str, wanted: range | None, suffixes: Collection[str]) -> dict[int, Path]:
+    """Find the files of a sequence, one for every frame wanted.
+
+    Args:
+        source: A pattern, a single image, or a folder that holds exactly one sequence.
+        wanted: Frames asked for. None: the range in the pattern, or all there are.
+        suffixes: Endings that count as images when a folder is searched, such as ``.exr``.
+
+    Returns:
+        Frame number to file, in ascending order and without a gap.
+
+    Raises:
+        InputError: Nothing matches, a folder holds several sequences, or frames are missing.
+    """
+    path = Path(source)
+    if path.is_file():
+        files = _numbered(FileSequence.findSequencesInList([source])[0], path)
+    elif path.is_dir():
+        files = _only_sequence(source, suffixes)
+    else:
+        files, written = _match(source)
+        wanted = wanted or written
+    there = sorted(files)
+    wanted = wanted or range(there[0], there[-1] + 1)
+    outside = [n for n in (wanted[0], wanted[-1]) if not there[0] <= n <= there[-1]]
+    if outside:
+        raise InputError(
+            f"{source} holds {format_range(range(there[0], there[-1] + 1))} only, so frame "
+            f"{outside[0]} cannot be read; ask for frames inside that range"
+        )
+    missing = [number for number in wanted if number not in files]
+    if missing:
+        raise InputError(
+            f"{source} lacks frame {_listed(missing)}; render what is missing or ask for a range "
+            "without it"
+        )
+    return {number: files[number] for number in wanted}
+
+
+def _numbered(sequence: FileSequence, still: Path | None = None) -> dict[int, Path]:
+    """Frame number to file; a still without a number after a dot or underscore is frame 1."""
+    frames = sequence.frameSet()
+    base = sequence.basename()
+    if still is not None:
+        counted = frames and (not base or base.endswith((".", "_")))
+        return {int(frames.start()) if frames and counted else 1: still}
+    if not frames:
+        return {1: Path(str(sequence))}
+    return {int(number): Path(sequence.frame(number)) for number in sorted(frames)}
+
+
+def _only_sequence(folder: str, suffixes: Collection[str]) -> dict[int, Path]:
+    found = [
+        sequence
+        for sequence in FileSequence.findSequencesOnDisk(folder, pad_style=PAD_STYLE_HASH1)
+        if sequence.extension().lower() in suffixes
+    ]
+    if not found:
+        raise InputError(f"{folder} holds no image sequence; give a file or a pattern")
+    if len(found) > 1:
+        names = _listed(sorted(s.basename() + s.padding() + s.extension() for s in found))
+        raise InputError(
+            f"{folder} holds {len(found)} sequences ({names}); name one, such as "
+            f"{Path(folder) / 'plate.####.exr'}"
+        )
+    still = Path(found[0][0]) if len(found[0]) == 1 else None
+    return _numbered(found[0], still)
+
+
+def _match(pattern: str) -> tuple[dict[int, Path], range | None]:
+    """The files a pattern matches, and the range written in it, if any."""
+    try:
+        written = FileSequence(pattern, pad_style=PAD_STYLE_HASH1)
+    except FileSeqException as error:
+        raise InputError(
+            f"{pattern} cannot be read as a sequence; put the frame token right before the "
+            "extension, as in plate.####.exr"
+        ) from error
+    if not written.padding():
+        raise InputError(f"{pattern} does not exist; check the path, or write plate.####.exr")
+    frames = written.frameSet()
+    asked = _consecutive(frames, written.frameRange()) if frames else None
+    folder = Path(pattern).parent
+    if not folder.is_dir():
+        raise InputError(f"{pattern} matches no file, for there is no such folder; check the path")
+    # Matched by name, not by the library's glob: folders may hold brackets or stars.
+    found = [
+        sequence
+        for sequence in FileSequence.findSequencesOnDisk(str(folder))
+        if sequence.frameSet()
+        and (sequence.basename(), sequence.extension()) == (written.basename(), written.extension())
+    ]
+    exact = [sequence for sequence in found if sequence.zfill() == written.zfill()]
+    if not found:
+        raise InputError(f"{pattern} matches no file; check the folder and the name")
+    if len(exact or found) > 1:
+        raise InputError(
+            f"{pattern} matches several paddings; write one # for each digit of those you mean"
+        )
+    return _numbered((exact or found)[0]), asked

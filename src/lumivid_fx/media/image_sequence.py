@@ -1,0 +1,98 @@
+"""Image sequences and single images: EXR, PNG, TIFF, JPEG and DPX files as a plate.
+
+When a sequence is opened, only the headers of its first and last frame are looked at, so that a
+long shot on a slow disk opens at once; every other frame is held against the first when it is read.
+"""
+
+from __future__ import annotations
+
+from lumivid_fx.errors import InputError
+from lumivid_fx.media import attributes as metadata
+from lumivid_fx.media.frame_range import find_frames, format_range
+from lumivid_fx.media.image_file import (
+    IMAGE_FORMATS,
+    UNASSOCIATED,
+    Picture,
+    find_picture,
+    open_image,
+    read_pixels,
+)
+from lumivid_fx.media.plate import Frame, Plate, linear_space
+
+
+class ImageSequence(Plate):
+    """Image files as a plate; each frame is opened when it is read and closed again.
+
+    Alpha is given as stored. Where a format keeps colour unmultiplied (PNG, some TIFF), a frame's
+    attributes hold `oiio:UnassociatedAlpha` = 1; EXR colour is premultiplied by convention. An
+    orientation tag, as cameras write into JPEG, is honoured.
+
+    Args:
+        source: A pattern, a single image, or a folder that holds exactly one sequence.
+        frames: Frames to read; all there are when None.
+
+    Raises:
+        InputError: The source names no sequence, frames are missing, or the first or last of them
+            cannot be opened.
+    """
+
+    def __init__(self, source: str, frames: range | None = None) -> None:
+        self.source = source
+        self._files = find_frames(source, frames, IMAGE_FORMATS)
+        numbers = list(self._files)
+        self.frame_numbers = range(numbers[0], numbers[-1] + 1)
+        self._first = self._header(self.first_frame)
+        self.width = self._first.windows.data_width
+        self.height = self._first.windows.data_height
+        self.has_alpha = self._first.alpha is not None
+        self._check(self._header(self.last_frame), self.last_frame)
+        self.fps = metadata.frame_rate(self._first.attributes)
+        is_exr = self._files[self.first_frame].suffix.lower() == ".exr"
+        self.space = linear_space(self._first.attributes) if is_exr else "srgb"
+
+    def _where(self, number: int) -> str:
+        return f"{self._files[number]} (frame {number})"
+
+    def _header(self, number: int) -> Picture:
+        where = self._where(number)
+        with open_image(self._files[number], where) as image:
+            return find_picture(image, where)
+
+    def _check(self, picture: Picture, number: int) -> None:
+        here, first = picture.windows, self._first.windows
+        if (here.data_width, here.data_height) != (first.data_width, first.data_height):
+            raise InputError(
+                f"{self._where(number)} is {here.data_width} x {here.data_height} pixels and frame "
+                f"{self.first_frame} is {first.data_width} x {first.data_height}; render all "
+                "frames of a sequence in one size"
+            )
+        if here != first:
+            raise InputError(
+                f"{self._where(number)} has other data or display windows than frame "
+                f"{self.first_frame}; render all frames of a sequence with the same windows"
+            )
+        if (picture.alpha is None) == self.has_alpha:
+            raise InputError(
+                f"{self._where(number)} differs from frame {self.first_frame} in whether it has "
+                "alpha; render all frames of a sequence alike"
+            )
+
+    def read(self, number: int) -> Frame:
+        """Read one frame; see :meth:`Plate.read`."""
+        if number not in self._files:
+            raise InputError(
+                f"{self.source} was opened for frames {format_range(self.frame_numbers)}, so frame "
+                f"{number} cannot be read; ask for a frame inside that range"
+            )
+        where = self._where(number)
+        with open_image(self._files[number], where) as image:
+            picture = find_picture(image, where)
+            self._check(picture, number)
+            rgb, alpha = read_pixels(image, picture, where)
+        attributes = metadata.carried(picture.attributes)
+        if alpha is not None and UNASSOCIATED in picture.attributes:
+            attributes[UNASSOCIATED] = 1
+        return Frame(number, rgb, alpha, picture.windows, attributes)
+
+    def close(self) -> None:
+        """Nothing is held open between frames."""

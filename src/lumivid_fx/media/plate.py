@@ -1,0 +1,201 @@
+"""What a plate is: numbered frames of RGB with all that stands beside the pixels.
+
+:func:`open_plate` gives an image sequence or a movie behind the same :class:`Plate`. Arrays
+are `h w c` float32, C-contiguous, in whatever colour space the file is in (:attr:`Plate.space` is
+our guess); nothing is converted, premultiplied or cropped on the way.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from types import TracebackType
+
+import numpy as np
+import numpy.typing as npt
+
+from lumivid_fx.errors import InputError
+from lumivid_fx.media.frame_range import parse_range
+
+FloatImage = npt.NDArray[np.float32]
+
+MAX_PIXELS = 2**28
+"""Largest frame that is read, 16384 x 16384; larger sizes come from damaged headers."""
+
+MOVIE_DEMUXERS = {
+    ".mov": "mov",
+    ".mp4": "mov",
+    ".m4v": "mov",
+    ".mkv": "matroska",
+    ".mxf": "mxf",
+}
+"""Movie endings, each with the one FFmpeg demuxer that may open it."""
+
+PRIMARIES = {
+    "lin_rec709": (0.640, 0.330, 0.300, 0.600, 0.150, 0.060, 0.3127, 0.3290),
+    "acescg": (0.713, 0.293, 0.165, 0.830, 0.128, 0.044, 0.32168, 0.33767),
+    "aces2065-1": (0.73470, 0.26530, 0.0, 1.0, 0.0001, -0.0770, 0.32168, 0.33767),
+    "lin_rec2020": (0.708, 0.292, 0.170, 0.797, 0.131, 0.046, 0.3127, 0.3290),
+    "lin_p3d65": (0.680, 0.320, 0.265, 0.690, 0.150, 0.060, 0.3127, 0.3290),
+}
+"""xy of red, green, blue and white: ITU-R BT.709-6, AMPAS S-2014-004 (AP1), SMPTE ST 2065-1 (AP0),
+ITU-R BT.2020-2, SMPTE EG 432-1 with D65."""
+
+INTEROP_IDS = {
+    "lin_rec709_scene": "lin_rec709",
+    "lin_ap1_scene": "acescg",
+    "lin_ap0_scene": "aces2065-1",
+    "lin_rec2020_scene": "lin_rec2020",
+    "lin_p3d65_scene": "lin_p3d65",
+}
+"""Colour Interop Forum's texture asset identifiers, as EXR's `colorInteropID` holds them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Windows:
+    """Data and display window in pixels; pixel arrays cover the data window.
+
+    Origins may be negative; y grows downwards, as in EXR.
+    """
+
+    data_x: int
+    data_y: int
+    data_width: int
+    data_height: int
+    display_x: int
+    display_y: int
+    display_width: int
+    display_height: int
+
+    @classmethod
+    def whole(cls, width: int, height: int) -> Windows:
+        """Both windows the same, from the origin."""
+        return cls(0, 0, width, height, 0, 0, width, height)
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One frame of a plate.
+
+    Attributes:
+        number: Frame number.
+        rgb: `h w 3` float32; grey is replicated.
+        alpha: `h w` float32 as stored, or None.
+        windows: Where the pixels lie.
+        attributes: Other metadata worth carrying to a new file, under OpenImageIO's names, as
+            `str`, `int`, `float`, `Fraction` or tuples of them; `smpte:TimeCode` is the raw pair.
+    """
+
+    number: int
+    rgb: FloatImage
+    alpha: FloatImage | None
+    windows: Windows
+    attributes: Mapping[str, object]
+
+
+class Plate(ABC):
+    """Frames of one size, read one at a time; a context manager.
+
+    Attributes:
+        source: What was opened, as the artist wrote it.
+        width: Width of the pixel arrays.
+        height: Height of the pixel arrays.
+        frame_numbers: Every frame there is to read, ascending, without a gap.
+        fps: Frames per second, or None where the files do not say.
+        space: The colour space the pixels are probably in.
+        has_alpha: Whether frames come with alpha.
+    """
+
+    source: str
+    width: int
+    height: int
+    frame_numbers: range
+    fps: Fraction | None
+    space: str
+    has_alpha: bool
+
+    @property
+    def first_frame(self) -> int:
+        """Number of the first frame."""
+        return self.frame_numbers[0]
+
+    @property
+    def last_frame(self) -> int:
+        """Number of the last frame, which is part of the plate."""
+        return self.frame_numbers[-1]
+
+    @abstractmethod
+    def read(self, number: int) -> Frame:
+        """Read one frame.
+
+        Raises:
+            InputError: There is no such frame, or it is damaged or unlike the others.
+        """
+
+    @abstractmethod
+    def close(self) -> None:
+        """Let go of files; a closed plate is not read again."""
+
+    def __enter__(self) -> Plate:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+def open_plate(source: str, frames: str | None = None) -> Plate:
+    """Open an image sequence, a single image, a movie, or a folder that holds exactly one sequence.
+
+    Args:
+        source: A path or a pattern such as ``plate.####.exr``.
+        frames: Range to read, such as ``1001-1049``; all there is when None. Movies count from 1.
+
+    Raises:
+        InputError: The source cannot be read as asked; the message says what to change.
+    """
+    wanted = None if frames is None else parse_range(frames)
+    if Path(source).suffix.lower() in MOVIE_DEMUXERS:
+        from lumivid_fx.media.movie import Movie
+
+        return Movie(source, wanted)
+    from lumivid_fx.media.image_sequence import ImageSequence
+
+    return ImageSequence(source, wanted)
+
+
+def check_size(width: int, height: int, where: str) -> None:
+    """Refuse a size that is no picture, before any memory is taken for it."""
+    if width < 1 or height < 1 or width * height > MAX_PIXELS:
+        raise InputError(
+            f"{where} says it is {width} x {height} pixels, and at most {MAX_PIXELS} pixels are "
+            "read; check the file or scale it down"
+        )
+
+
+def require_file(path: Path, where: str) -> None:
+    """Refuse a file that is missing or empty, before a library words it its own way."""
+    if not path.is_file():
+        raise InputError(f"{where} does not exist; check the path")
+    if path.stat().st_size == 0:
+        raise InputError(f"{where} is empty (zero bytes); render or copy it again")
+
+
+def linear_space(attributes: Mapping[str, object]) -> str:
+    """Name the scene-linear space that metadata speaks of; linear Rec.709 when it is silent."""
+    interop = INTEROP_IDS.get(str(attributes.get("colorInteropID")))
+    if interop is not None:
+        return interop
+    told = attributes.get("chromaticities")
+    if isinstance(told, tuple) and len(told) == 8:
+        for name, known in PRIMARIES.items():
+            if max(abs(a - b) for a, b in zip(told, known, strict=True)) <= 1e-3:
+                return name
+    return "lin_rec709"

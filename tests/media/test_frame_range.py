@@ -1,0 +1,171 @@
+"""Frame ranges and sequences on disk, as artists write them."""
+
+from __future__ import annotations
+
+import string
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lumivid_fx.errors import InputError
+from lumivid_fx.media.frame_range import find_frames, format_range, parse_range
+
+SUFFIXES = {".exr", ".png", ".jpg"}
+
+
+def touch(folder: Path, *names: str) -> None:
+    """Make empty files; finding them looks at names only."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in names:
+        (folder / name).touch()
+
+
+@given(st.integers(-9999, 99999), st.integers(0, 5000))
+def test_range_round_trip(first: int, more: int) -> None:
+    """A range written is the range read, negative frames and single frames included."""
+    frames = range(first, first + more + 1)
+    assert parse_range(format_range(frames)) == frames
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("", "cannot be read"),
+        ("abc", "cannot be read"),
+        ("1001-", "cannot be read"),
+        ("1-99999999999", "cannot be read"),
+        ("10-1", "write it as 1-10"),
+        ("1-10x2", "skips frames"),
+        ("1-5,9", "write 1-9"),
+        ("1.5-3", "whole frame numbers"),
+    ],
+)
+def test_nonsense_is_refused(text: str, told: str) -> None:
+    """What is no plain range is refused with what to write instead."""
+    with pytest.raises(InputError, match=told):
+        parse_range(text)
+
+
+@given(st.text(string.digits + "-,x:. yab", max_size=12))
+def test_any_text_is_a_range_or_refused(text: str) -> None:
+    """No text at all raises anything but InputError."""
+    with suppress(InputError):
+        assert len(parse_range(text)) > 0
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        "plate.####.exr",
+        "plate.%04d.exr",
+        "plate.@@@@.exr",
+        "plate.1001-1005#.exr",
+        "plate.1001-1005####.exr",
+        "plate.#.exr",
+        "",
+    ],
+)
+def test_notations_find_the_same_files(tmp_path: Path, pattern: str) -> None:
+    """Every notation, and the folder itself, gives all frames; hidden files do not count."""
+    touch(tmp_path, *(f"plate.{n}.exr" for n in range(1001, 1006)))
+    touch(tmp_path, ".plate.1002.8a1f.exr", "notes.txt", ".DS_Store")
+    found = find_frames(str(tmp_path / pattern), None, SUFFIXES)
+    assert found == {n: tmp_path / f"plate.{n}.exr" for n in range(1001, 1006)}
+
+
+def test_folder_names_may_hold_anything(tmp_path: Path) -> None:
+    """Brackets, braces, stars and spaces in a folder's name are just a name."""
+    folder = tmp_path / "shot [v1] {a,b} *"
+    touch(folder, "plate.0001.exr", "plate.0002.exr")
+    assert list(find_frames(str(folder / "plate.####.exr"), None, SUFFIXES)) == [1, 2]
+
+
+@pytest.mark.parametrize(
+    ("names", "pattern", "frames"),
+    [
+        ([f"n.{n}.png" for n in range(8, 12)], "n.#.png", [8, 9, 10, 11]),
+        ([f"n.{n}.png" for n in range(8, 12)], "n.####.png", [8, 9, 10, 11]),
+        ([f"n.{n:04d}.png" for n in range(9998, 10002)], "n.####.png", [9998, 9999, 10000, 10001]),
+        (["n.-002.png", "n.-001.png", "n.0000.png", "n.0001.png"], "n.####.png", [-2, -1, 0, 1]),
+    ],
+)
+def test_padding(tmp_path: Path, names: list[str], pattern: str, frames: list[int]) -> None:
+    """Numbers that outgrow their padding, have none, or are negative are found in order."""
+    touch(tmp_path, *names)
+    found = find_frames(str(tmp_path / pattern), None, SUFFIXES)
+    assert list(found) == frames
+    assert [path.name for path in found.values()] == names
+
+
+def test_exact_padding_wins(tmp_path: Path) -> None:
+    """Where two paddings lie side by side, the pattern's own is taken, and a third is refused."""
+    touch(tmp_path, *(f"m.{n}.png" for n in (1, 2)), *(f"m.{n:04d}.png" for n in (1, 2)))
+    assert find_frames(str(tmp_path / "m.#.png"), None, SUFFIXES)[1].name == "m.1.png"
+    assert find_frames(str(tmp_path / "m.%04d.png"), None, SUFFIXES)[1].name == "m.0001.png"
+    with pytest.raises(InputError, match="several paddings"):
+        find_frames(str(tmp_path / "m.######.png"), None, SUFFIXES)
+
+
+def test_range_asked_for(tmp_path: Path) -> None:
+    """A range picks frames, and goes before the one written in the pattern."""
+    touch(tmp_path, *(f"plate.{n}.exr" for n in range(1001, 1010)))
+    pattern = str(tmp_path / "plate.1002-1004#.exr")
+    assert list(find_frames(pattern, None, SUFFIXES)) == [1002, 1003, 1004]
+    assert list(find_frames(pattern, range(1008, 1010), SUFFIXES)) == [1008, 1009]
+    with pytest.raises(InputError, match="holds 1001-1009 only, so frame 1010"):
+        find_frames(pattern, range(1005, 1011), SUFFIXES)
+
+
+def test_missing_frames_are_named(tmp_path: Path) -> None:
+    """The first few missing frames are named and the rest counted; others do not matter."""
+    touch(tmp_path, *(f"plate.{n}.exr" for n in (*range(1, 11), *range(20, 23))))
+    pattern = str(tmp_path / "plate.####.exr")
+    with pytest.raises(InputError, match="lacks frame 11, 12, 13, 14, 15 and 4 more"):
+        find_frames(pattern, None, SUFFIXES)
+    assert list(find_frames(pattern, range(3, 6), SUFFIXES)) == [3, 4, 5]
+
+
+@pytest.mark.parametrize(
+    ("name", "frame"),
+    [
+        ("photo.jpg", 1),
+        ("photo2.jpg", 1),
+        ("shot_v003.jpg", 1),
+        ("plate.1003.jpg", 1003),
+        ("IMG_1234.jpg", 1234),
+        ("0007.jpg", 7),
+    ],
+)
+def test_a_still_keeps_its_number(tmp_path: Path, name: str, frame: int) -> None:
+    """A number after a dot or underscore is a frame number; a version or a name is not."""
+    touch(tmp_path / "in", name)
+    expected = {frame: tmp_path / "in" / name}
+    assert find_frames(str(tmp_path / "in" / name), None, SUFFIXES) == expected
+    assert find_frames(str(tmp_path / "in"), None, SUFFIXES) == expected
+
+
+def test_a_folder_of_several_sequences_is_refused(tmp_path: Path) -> None:
+    """The sequences are listed, so that the artist can name one."""
+    touch(tmp_path, "a.0001.exr", "a.0002.exr", "b.0001.png", "b.0002.png")
+    with pytest.raises(InputError, match=r"holds 2 sequences \(a\.####\.exr, b\.####\.png\)"):
+        find_frames(str(tmp_path), None, SUFFIXES)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "told"),
+    [
+        ("", "holds no image sequence"),
+        ("plate.exr", "does not exist"),
+        ("plate.####.exr", "matches no file"),
+        ("nowhere/plate.####.exr", "no such folder"),
+        ("plate_%04d_v2.exr", "right before the extension"),
+        ("plate.1-9x2#.exr", "skips frames"),
+    ],
+)
+def test_nothing_there(tmp_path: Path, pattern: str, told: str) -> None:
+    """What matches nothing is refused with its reason."""
+    with pytest.raises(InputError, match=told):
+        find_frames(str(tmp_path / pattern), None, SUFFIXES)

@@ -1,0 +1,164 @@
+"""LoRA files as published for LTX, read with care and applied by peft.
+
+A LoRA whose keys do not fit loads silently as nothing, and one whose alpha is lost comes out at the
+wrong strength. Here both are found out: every key must meet a module of the transformer, and alpha
+is read from the file and folded into the weights.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from diffusers import LTX2VideoTransformer3DModel
+from diffusers.loaders import LTX2LoraLoaderMixin
+from safetensors import SafetensorError, safe_open
+from torch import Tensor
+
+from lumivid_fx.errors import InputError
+from lumivid_fx.model.video_only import is_audio
+
+TRANSFORM_NAMES = {"logc3": "logc3_rec709", "acescct": "acescct_ap1"}
+"""The LoRA's word for its curve (metadata ``hdr_transform``) and our name of it."""
+
+UNFOLDABLE = ("use_rslora", "use_dora", "alpha_pattern")
+"""peft settings that scale a LoRA by more than alpha / rank, and are refused."""
+
+
+@dataclass(frozen=True)
+class Lora:
+    """A LoRA file's contents.
+
+    Attributes:
+        path: Where it came from.
+        weights: Tensors under diffusers' names (``transformer.<module>.lora_A.weight``).
+        transfer: Our name of the curve it was trained in, or None where the file does not say.
+        reference_downscale_factor: How much smaller its reference video was in training.
+        rank: Largest rank in it.
+    """
+
+    path: Path
+    weights: dict[str, Tensor]
+    transfer: str | None
+    reference_downscale_factor: int
+    rank: int
+
+
+def read_lora(path: Path) -> Lora:
+    """Read a LoRA with published (``diffusion_model.``), diffusers (``transformer.``) or bare keys.
+
+    Raises:
+        InputError: No such file, not safetensors, no LoRA tensors in it, or metadata that is
+            damaged or names an unknown curve.
+    """
+    raw, metadata = _read_tensors(path)
+    weights = {k: v for k, v in raw.items() if not k.endswith(".alpha") and not is_audio(k)}
+    downs = {
+        key.removesuffix(".lora_A.weight"): tensor
+        for key, tensor in weights.items()
+        if key.endswith(".lora_A.weight")
+    }
+    expected = {f"{module}.lora_{part}.weight" for module in downs for part in "AB"}
+    if not downs or expected != set(weights) or any(v.ndim != 2 for v in weights.values()):
+        raise InputError(
+            f"{path} is not an LTX LoRA (it should hold pairs of lora_A and lora_B matrices); "
+            "give the HDR IC-LoRA's safetensors file"
+        )
+    try:
+        factor = int(metadata.get("reference_downscale_factor", 1))
+        alphas = _alphas(raw, metadata, path)
+    except (ValueError, TypeError, AttributeError, RuntimeError) as error:
+        raise InputError(f"{path} has damaged metadata ({error}); download it again") from error
+    for module, down in downs.items():
+        alpha = alphas.get(module, alphas.get("", down.shape[0]))
+        if alpha != down.shape[0]:
+            up = f"{module}.lora_B.weight"
+            weights[up] = weights[up] * (alpha / down.shape[0])
+    return Lora(
+        path=path,
+        weights=_diffusers_names(weights, path),
+        transfer=_transfer(path, metadata),
+        reference_downscale_factor=factor,
+        rank=max(down.shape[0] for down in downs.values()),
+    )
+
+
+def apply_lora(transformer: LTX2VideoTransformer3DModel, lora: Lora, strength: float) -> None:
+    """Fuse a LoRA into the transformer's weights; strength 0 leaves them bit for bit.
+
+    Raises:
+        InputError: A tensor of the LoRA meets no module, or one of another size.
+    """
+    modules = dict(transformer.named_modules())
+    for key in [k for k in lora.weights if k.endswith(".lora_A.weight")]:
+        name = key.removeprefix("transformer.").removesuffix(".lora_A.weight")
+        down, up = lora.weights[key], lora.weights[key.replace(".lora_A.", ".lora_B.")]
+        weight = getattr(modules.get(name), "weight", None)
+        fits = weight is not None and weight.shape == (up.shape[0], down.shape[1])
+        if not fits or up.shape[1] != down.shape[0]:
+            raise InputError(
+                f"{lora.path} does not fit this model: {name} is "
+                f"{'missing' if weight is None else 'of another size'}; "
+                "use a LoRA made for this base"
+            )
+    if strength == 0:
+        return
+    transformer.load_lora_adapter(dict(lora.weights), prefix="transformer", adapter_name="hdr")
+    transformer.fuse_lora(lora_scale=strength, safe_fusing=True, adapter_names=["hdr"])
+    transformer.unload_lora()
+
+
+def _read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    try:
+        with safe_open(path, "pt") as file:
+            names = list(file.keys())
+            return {name: file.get_tensor(name) for name in names}, dict(file.metadata() or {})
+    except FileNotFoundError:
+        raise InputError(f"{path} does not exist; check the path of the LoRA") from None
+    except (SafetensorError, OSError) as error:
+        raise InputError(
+            f"{path} is not a whole safetensors file ({error}); download it again"
+        ) from error
+
+
+def _alphas(raw: Mapping[str, Tensor], metadata: Mapping[str, str], path: Path) -> dict[str, float]:
+    """Alpha by module; that of all others stands under the empty name, if the file tells it."""
+    alphas = {k.removesuffix(".alpha"): float(v) for k, v in raw.items() if k.endswith(".alpha")}
+    told = {
+        name.removeprefix("transformer."): value
+        for name, value in json.loads(metadata.get("lora_adapter_metadata", "{}")).items()
+    }
+    if odd := [name for name in UNFOLDABLE if told.get(name)]:
+        raise InputError(
+            f"{path} was trained with {', '.join(odd)}, which is not applied here; use a plain LoRA"
+        )
+    if told.get("lora_alpha") is not None:
+        alphas[""] = float(told["lora_alpha"])
+    return alphas
+
+
+def _diffusers_names(weights: dict[str, Tensor], path: Path) -> dict[str, Tensor]:
+    named, _ = LTX2LoraLoaderMixin.lora_state_dict(dict(weights), return_lora_metadata=True)
+    if len(named) != len(weights):
+        raise InputError(
+            f"{path} mixes keys of several models; give the HDR IC-LoRA's safetensors file"
+        )
+    return {
+        key if key.startswith("transformer.") else f"transformer.{key}": tensor
+        for key, tensor in named.items()
+    }
+
+
+def _transfer(path: Path, metadata: dict[str, str]) -> str | None:
+    word = metadata.get("hdr_transform")
+    if word is None:
+        return None
+    name = TRANSFORM_NAMES.get(word.lower())
+    if name is None:
+        raise InputError(
+            f"{path} was trained in the curve {word!r}, which is not known here; "
+            f"known are {', '.join(TRANSFORM_NAMES)}"
+        )
+    return name

@@ -1,0 +1,1 @@
+"""One shot, start to end: windows, reference, sampling, tiles, detail, files."""

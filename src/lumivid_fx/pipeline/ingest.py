@@ -1,0 +1,133 @@
+"""The plate's pixels on their way in: to display codes for the model, and to light where known."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from lumivid_fx.color.spaces import LINEAR_REC709, ColorSpaces
+from lumivid_fx.color.transfer import Transfer
+from lumivid_fx.media import Frame
+from lumivid_fx.pipeline.detail import CLIP_END, CLIP_START, lost, ramp
+from lumivid_fx.pipeline.reference import shrink
+from lumivid_fx.pipeline.windows import Window
+
+Pixels = npt.NDArray[np.float32]
+
+DISPLAY_SPACES = ("srgb", "rec709", "gamma22")
+"""Input spaces that are display-referred Rec.709: the model sees their codes as they are."""
+
+DEFAULT_VIEW = "srgb"
+"""SDR view that a scene-linear plate is put through for the model when none is named."""
+
+KNOWN_WHITE = (1.02, 1.2)
+"""Light of a scene-linear plate between which it is trusted to hold more than white by itself."""
+
+
+@dataclass(frozen=True)
+class Ingest:
+    """The plate's pixels as the model and the merge need them.
+
+    Attributes:
+        spaces: The colour config.
+        space: Space of the plate's pixels.
+        view: SDR view the plate was made with, or is put through; None is unknown.
+        transfer: The model's curve.
+        is_display: Whether the pixels are display codes already.
+    """
+
+    spaces: ColorSpaces
+    space: str
+    view: str | None
+    transfer: Transfer
+    is_display: bool
+
+    @classmethod
+    def of(cls, spaces: ColorSpaces, space: str, view: str | None, transfer: Transfer) -> Ingest:
+        """Check the names.
+
+        Raises:
+            InputError: The config has no such space or view.
+        """
+        is_display = space.lower() in DISPLAY_SPACES
+        if not is_display:
+            spaces.resolve(space)
+        if view is not None:
+            spaces.linear_to_display(np.zeros((1, 3), np.float32), view)
+        return cls(spaces, space, view, transfer, is_display)
+
+    def display(self, frame: Frame) -> Tensor:
+        """Display-referred Rec.709 codes ``3 h w`` in [0, 1]."""
+        if self.is_display:
+            codes = np.clip(frame.rgb, 0, 1)
+        else:
+            codes = self.spaces.linear_to_display(self._linear(frame), self.view or DEFAULT_VIEW)
+        return torch.from_numpy(codes).permute(2, 0, 1)
+
+    def known(self, frame: Frame) -> Tensor | None:
+        """The plate's light in the model's codes ``3 h w``, where it is known."""
+        if not self.is_display:
+            return self._codes(self._linear(frame))
+        if self.view is None:
+            return None
+        return self._codes(self.spaces.display_to_linear(frame.rgb, self.view))
+
+    def known_small(self, display: Tensor) -> Tensor:
+        """Undo the view of small display codes ``f 3 h w``."""
+        rgb = display.movedim(1, -1).contiguous().numpy()
+        light = self.spaces.display_to_linear(rgb, self.view or DEFAULT_VIEW)
+        return self._codes(light, channel=1)
+
+    @property
+    def has_known(self) -> bool:
+        """Whether the plate's light is known: a scene-linear plate, or a named view."""
+        return not self.is_display or self.view is not None
+
+    def trust_white(self, known: Tensor) -> Tensor | None:
+        """0 where a scene-linear plate holds more than white by itself, 1 where it does not."""
+        if self.is_display:
+            return None
+        peak = self.transfer.inverse(known).amax(dim=0, keepdim=True)
+        return 1 - ramp(peak, *KNOWN_WHITE)
+
+    def _linear(self, frame: Frame) -> Pixels:
+        return self.spaces.convert(frame.rgb, self.space, LINEAR_REC709)
+
+    def _codes(self, light: Pixels, channel: int = 0) -> Tensor:
+        native = self.spaces.convert(light, LINEAR_REC709, self.transfer.primaries)
+        return self.transfer.forward(torch.from_numpy(native).movedim(-1, channel))
+
+
+@dataclass
+class SmallFrames:
+    """The plate at the model's size, for the frames of the window at hand."""
+
+    height: int
+    width: int
+    frames: dict[int, tuple[Tensor, Tensor, Tensor]] = field(default_factory=dict)
+
+    def add(self, index: int, display: Tensor) -> None:
+        """Take in display codes ``3 h w`` of one frame, and what they lost at full size."""
+        batch = display[None]
+        covered = ramp(batch, CLIP_START, CLIP_END)
+        parts = (batch, covered, 1 - lost(batch))
+        # The clamp takes off what rounding in the resize may add to 1, no picture.
+        codes, clipped, exposed = (
+            shrink(part, self.height, self.width)[0].clamp(0, 1) for part in parts
+        )
+        self.frames[index] = (codes, clipped, exposed)
+
+    def drop_before(self, index: int) -> None:
+        """Forget frames that no later window needs."""
+        for old in [i for i in self.frames if i < index]:
+            del self.frames[old]
+
+    def stack(self, window: Window) -> tuple[Tensor, Tensor, Tensor]:
+        """Display codes, clipped share and exposure of a window's own frames."""
+        chosen = [self.frames[i] for i in range(window.first, window.last + 1)]
+        display, covered, exposed = (torch.stack(parts) for parts in zip(*chosen, strict=True))
+        return display, covered, exposed

@@ -1,0 +1,236 @@
+"""One shot, start to end: a plate in, finished frames out, one at a time.
+
+Two readers walk the plate: one ahead, for the model's windows at the model's size; one behind, for
+the merge at full size. Only one window's small frames and one full frame are held at once, so
+memory does not grow with the length of the shot.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from lumivid_fx.color.spaces import LINEAR_REC709, ColorSpaces
+from lumivid_fx.color.transfer import ClipCount
+from lumivid_fx.errors import InputError, RenderError
+from lumivid_fx.media import Frame, Plate
+from lumivid_fx.media.image_file import UNASSOCIATED
+from lumivid_fx.model.checkpoint import HdrModel
+from lumivid_fx.model.manifest import check_sigmas
+from lumivid_fx.pipeline.detail import WindowDetail, window_detail
+from lumivid_fx.pipeline.ingest import Ingest, Pixels, SmallFrames
+from lumivid_fx.pipeline.noise import NoiseSource
+from lumivid_fx.pipeline.reference import fit_size
+from lumivid_fx.pipeline.render_window import Sampling, render_window
+from lumivid_fx.pipeline.windows import Window, cut_windows
+
+
+@dataclass(frozen=True)
+class ShotSettings:
+    """What a user decides about a render.
+
+    Attributes:
+        input_space: Space of the plate's pixels; None takes the plate's own guess.
+        output_space: Scene-linear space of the result.
+        source_view: SDR view the plate was made with, or is to be put through; None is unknown.
+        seed: Seed of the noise.
+        sigmas: Noise levels of each stage; None takes the model's.
+        reference_strength: 1 holds the plate, 0 lets go of it.
+        detail: 1 keeps the plate's well-exposed pixels, 0 is the model alone.
+        exposure: Stops added to the result.
+        model_size: Longest side the model sees, pixels; None takes the model's own, 0 the plate's.
+        tile: Edge of a tile in latents; None for no tiles.
+        window: Frames rendered at once; None takes the model's.
+        overlap: Frames two windows share; None takes the model's.
+        fps: Frames a second; None takes the plate's, or 24.
+    """
+
+    input_space: str | None = None
+    output_space: str = LINEAR_REC709
+    source_view: str | None = None
+    seed: int = 0
+    sigmas: tuple[tuple[float, ...], ...] | None = None
+    reference_strength: float = 1.0
+    detail: float = 1.0
+    exposure: float = 0.0
+    model_size: int | None = None
+    tile: int | None = None
+    window: int | None = None
+    overlap: int | None = None
+    fps: float | None = None
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where a render is.
+
+    Attributes:
+        phase: What is being done, in a word or two.
+        done: Steps of this window done, and `steps` in all.
+        steps: See `done`.
+        window: Number of the window, from 1, of `windows` to render.
+        windows: See `window`.
+    """
+
+    phase: str
+    done: int
+    steps: int
+    window: int
+    windows: int
+
+
+ProgressCallback = Callable[[Progress], None]
+"""Called after every sampler step; raise to cancel."""
+
+
+@dataclass(frozen=True)
+class FinishedFrame:
+    """A frame of the result.
+
+    Attributes:
+        source: The plate's frame, with its alpha, windows and metadata.
+        rgb: ``h w 3`` float32 light in the output space, multiplied by alpha where there is one.
+        clipped: The model's samples of this frame that were above its curve or below zero light,
+            and were clamped to it.
+    """
+
+    source: Frame
+    rgb: Pixels
+    clipped: ClipCount
+
+
+def render_shot(
+    ahead: Plate,
+    behind: Plate,
+    model: HdrModel,
+    settings: ShotSettings,
+    noise: NoiseSource,
+    spaces: ColorSpaces,
+    wanted: Collection[int],
+    on_progress: ProgressCallback,
+) -> Iterator[FinishedFrame]:
+    """Render the wanted frames of a plate, in order.
+
+    Args:
+        ahead: The whole plate, for the windows.
+        behind: The same plate opened again, for the merge.
+        model: The model.
+        settings: What the user decided.
+        noise: Where noise comes from; `settings.seed` is not looked at here.
+        spaces: The colour config.
+        wanted: Frame numbers to render; the windows they lie in are rendered whole.
+        on_progress: Progress and cancel.
+
+    Yields:
+        Finished frames; when one arrives it is final.
+
+    Raises:
+        InputError: A setting does not fit the model, or a frame cannot be read.
+        RenderError: The model gave values that are no numbers.
+    """
+    manifest = model.manifest
+    space = settings.input_space or ahead.space
+    ingest = Ingest.of(spaces, space, settings.source_view, model.transfer)
+    windows = cut_windows(
+        len(ahead.frame_numbers),
+        settings.window or manifest.window_frames,
+        settings.overlap or manifest.overlap_frames,
+        model.temporal_ratio,
+    )
+    indices = sorted(number - ahead.first_frame for number in wanted)
+    needed = [w for w in windows if any(w.first <= i <= w.last for i in indices)]
+    longest = manifest.native_size if settings.model_size is None else settings.model_size or None
+    small = SmallFrames(*fit_size(ahead.height, ahead.width, longest))
+    sigmas = settings.sigmas or manifest.sigmas
+    check_sigmas(sigmas, "settings")
+    if len(sigmas) > model.stages:
+        raise InputError(
+            f"settings name {len(sigmas)} sigma schedules, and the model {manifest.name} has "
+            f"{model.stages}; give one for each stage"
+        )
+    sampling = Sampling(
+        noise=noise,
+        sigmas=sigmas,
+        fps=settings.fps or float(ahead.fps or 24),
+        reference_strength=settings.reference_strength,
+        tile=settings.tile,
+    )
+    live: list[_Rendered] = []
+    for place, window in enumerate(needed):
+        small.drop_before(window.first)
+        for index in range(window.first, window.last + 1):
+            if index not in small.frames:
+                small.add(index, ingest.display(ahead.read(ahead.first_frame + index)))
+
+        def step(phase: str, done: int, steps: int, place: int = place) -> None:
+            on_progress(Progress(phase, done, steps, place + 1, len(needed)))
+
+        live = [r for r in live if r.window.last >= window.first]
+        live.append(_render(window, small, ingest, model, sampling, step))
+        until = needed[place + 1].first if place + 1 < len(needed) else window.last + 1
+        while indices and indices[0] < until:
+            yield _merge(indices.pop(0), live, behind, ingest, settings)
+
+
+@dataclass(frozen=True)
+class _Rendered:
+    """A window that has been through the model."""
+
+    window: Window
+    detail: WindowDetail
+    clipped: list[ClipCount]
+
+
+def _render(
+    window: Window,
+    small: SmallFrames,
+    ingest: Ingest,
+    model: HdrModel,
+    sampling: Sampling,
+    step: Callable[[str, int, int], None],
+) -> _Rendered:
+    display, covered, exposed = small.stack(window)
+    repeats = window.padded - len(display)
+    padded = torch.cat([display, display[-1:].expand(repeats, -1, -1, -1)])
+    codes = render_window(model, padded, window.first, sampling, step)[: len(display)]
+    if not bool(torch.isfinite(codes).all()):
+        raise RenderError(
+            f"the model {model.manifest.name} gave values that are no numbers in window "
+            f"{window.index + 1}; check the model's files, or render on the CPU"
+        )
+    # A generator's negative light is noise: it ends at zero, as the plate's own need not.
+    black = float(model.transfer.forward(torch.zeros(())))
+    clipped = [
+        ClipCount(int((frame > 1).sum()), int((frame < black).sum()), frame.numel())
+        for frame in codes
+    ]
+    known = ingest.known_small if ingest.has_known else None
+    detail = window_detail(codes.clamp(black, 1), display, covered, exposed, known, model.transfer)
+    return _Rendered(window, detail, clipped)
+
+
+def _merge(
+    index: int, live: list[_Rendered], behind: Plate, ingest: Ingest, settings: ShotSettings
+) -> FinishedFrame:
+    frame = behind.read(behind.first_frame + index)
+    display, known = ingest.display(frame), ingest.known(frame)
+    trust = None if known is None else ingest.trust_white(known)
+    total = torch.zeros_like(display)
+    clipped = ClipCount()
+    for rendered in live:
+        window = rendered.window
+        if window.first <= index <= window.last:
+            codes = rendered.detail.merge(
+                index - window.first, display, known, settings.detail, trust
+            )
+            total = total + codes * window.weight(index)
+            clipped = clipped + rendered.clipped[index - window.first]
+    light = ingest.transfer.inverse(total) * 2.0**settings.exposure
+    native = np.ascontiguousarray(light.permute(1, 2, 0).numpy())
+    rgb = ingest.spaces.convert(native, ingest.transfer.primaries, settings.output_space)
+    if frame.alpha is not None and UNASSOCIATED in frame.attributes:
+        rgb = rgb * frame.alpha[..., None]
+    return FinishedFrame(frame, rgb, clipped)

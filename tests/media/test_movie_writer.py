@@ -45,7 +45,8 @@ def test_flat_colours_come_back(tmp_path: Path) -> None:
     back = written(tmp_path / "a.mp4", [flat(c) for c in COLOURS])
     assert len(back) == len(COLOURS)
     for colour, rgb in zip(COLOURS, back, strict=True):
-        assert np.abs(rgb - np.float32(colour)).max() <= HALF_STEP + 1e-6  # float32 rounding
+        error = np.abs(rgb - np.array(colour, np.float32))
+        assert error.max() <= HALF_STEP + 1e-6  # float32 rounding
 
 
 def test_chroma_lies_where_the_reader_looks_for_it(tmp_path: Path) -> None:

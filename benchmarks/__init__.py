@@ -1,1 +1,1 @@
-"""Benchmarks: each prints one table, ours beside a peer or a limit, as ratios of runs made in turn."""
+"""Each prints one table: ours beside a peer or a limit, as ratios of runs made in turn."""

@@ -1,6 +1,6 @@
 """Run every benchmark, each in a process of its own so that none warms another.
 
-    python -m benchmarks
+python -m benchmarks
 """
 
 from __future__ import annotations
@@ -14,7 +14,9 @@ TABLES = ("against_diffusers", "limits", "memory")
 def main() -> int:
     """Run them in order; the exit status is that of the first to fail."""
     for table in TABLES:
-        done = subprocess.run([sys.executable, "-W", "ignore", "-m", f"benchmarks.{table}"], check=False)
+        done = subprocess.run(
+            [sys.executable, "-W", "ignore", "-m", f"benchmarks.{table}"], check=False
+        )
         if done.returncode:
             return done.returncode
     return 0

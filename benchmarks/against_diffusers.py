@@ -1,7 +1,7 @@
-"""Our render of one window beside diffusers' LTX2HDRPipeline: same weights, same steps, same machine.
+"""One window by us and by diffusers' LTX2HDRPipeline: same weights, steps and machine.
 
-The model is LTX-2.3's shape made small: the same flags, the real proportions of video to audio (width
-2 to 1), 1024 prompt tokens as in the published scene embedding, 8 distilled steps.
+The model is LTX-2.3's shape made small: the same flags, the real proportions of video to audio
+(width 2 to 1), 1024 prompt tokens as in the published scene embedding, 8 distilled steps.
 """
 
 from __future__ import annotations

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import tempfile
+from functools import partial
 from pathlib import Path
 
 import numpy as np
-import OpenImageIO as oiio
+import OpenImageIO
 import torch
 
 from benchmarks.table import show, take_turns
@@ -20,7 +21,8 @@ HEIGHT, WIDTH = 1080, 1920
 
 def _plate() -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
     rows, columns = np.mgrid[0:HEIGHT, 0:WIDTH].astype(np.float32)
-    smooth = np.stack([rows / HEIGHT, columns / WIDTH, (rows + columns) / (HEIGHT + WIDTH)], axis=-1)
+    ramps = [rows / HEIGHT, columns / WIDTH, (rows + columns) / (HEIGHT + WIDTH)]
+    smooth = np.stack(ramps, axis=-1)
     grain = np.random.default_rng(0).normal(0, 0.01, smooth.shape)
     return (smooth + grain).astype(np.float32)
 
@@ -32,9 +34,11 @@ def exr_table(folder: Path) -> None:
     rows = []
 
     def bare(compression: str) -> None:
-        spec = oiio.ImageSpec(WIDTH, HEIGHT, 3, oiio.HALF)
+        spec = OpenImageIO.ImageSpec(WIDTH, HEIGHT, 3, OpenImageIO.HALF)
         spec.attribute("compression", compression)
-        output = oiio.ImageOutput.create("bare.exr")
+        output = OpenImageIO.ImageOutput.create("bare.exr")
+        if output is None:
+            raise RuntimeError(OpenImageIO.geterror())
         output.open(str(folder / "bare.exr"), spec)
         output.write_image(half)
         output.close()
@@ -58,13 +62,10 @@ def exr_table(folder: Path) -> None:
         )
 
     for compression in ("none", "zips", "zip", "piz", "dwaa"):
-        mine, theirs, disk = take_turns(
-            [lambda c=compression: ours(c), lambda c=compression: bare(c), raw], rounds=5
-        )
-        rows.append(
-            (compression, f"{mine * 1e3:.0f}", f"{theirs * 1e3:.0f}", f"{disk * 1e3:.0f}")
-            + (f"{mine / theirs:.2f}",)
-        )
+        runs = [partial(ours, compression), partial(bare, compression), raw]
+        mine, theirs, disk = take_turns(runs, rounds=5)
+        times = [f"{seconds * 1e3:.0f}" for seconds in (mine, theirs, disk)]
+        rows.append((compression, *times, f"{mine / theirs:.2f}"))
     show(
         "Writing one 1080p half RGB frame, milliseconds",
         ("compression", "ours", "OpenImageIO", "raw bytes, synced", "ours / OpenImageIO"),

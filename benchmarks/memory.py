@@ -9,7 +9,7 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
-import OpenImageIO as oiio
+import OpenImageIO
 
 from benchmarks.table import show
 
@@ -21,8 +21,10 @@ def _write_plate(folder: Path, frames: int) -> None:
     rows, columns = np.mgrid[0:HEIGHT, 0:WIDTH]
     for frame in range(frames):
         wave = np.sin((columns + 3 * frame) / 40) * np.cos(rows / 30) * 0.5 + 0.5
-        picture = oiio.ImageBuf(oiio.ImageSpec(WIDTH, HEIGHT, 3, oiio.UINT8))
-        picture.set_pixels(oiio.ROI(), np.repeat(wave[..., None], 3, axis=2).astype(np.float32))
+        picture = OpenImageIO.ImageBuf(OpenImageIO.ImageSpec(WIDTH, HEIGHT, 3, OpenImageIO.UINT8))
+        picture.set_pixels(
+            OpenImageIO.ROI(), np.repeat(wave[..., None], 3, axis=2).astype(np.float32)
+        )
         picture.write(str(folder / f"plate.{1001 + frame}.png"))
 
 

@@ -1,4 +1,4 @@
-"""What tests share: Hypothesis without deadlines, and a tiny random model in a real model folder."""
+"""What tests share: Hypothesis without deadlines, and tiny random models in real folders."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ def layer_and_parameters() -> tuple[nn.Linear, dict[str, Tensor]]:
 
 
 def test_killed_and_resumed_run_follows_the_same_curve(tmp_path: Path) -> None:
-    """Averaged weights are equal bit for bit, with and without an interruption after a checkpoint."""
+    """Averaged weights are equal bit for bit, with and without an interruption."""
     schedule = Schedule(steps=60, learning_rate=0.05, warmup=5, save_every=20)
     layer, parameters = layer_and_parameters()
     losses: list[float] = []

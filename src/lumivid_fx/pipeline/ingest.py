@@ -25,7 +25,7 @@ DEFAULT_VIEW = "srgb"
 """SDR view that a scene-linear plate is put through for the model when none is named."""
 
 KNOWN_WHITE = (1.02, 1.2)
-"""Light of a scene-linear plate between which it is trusted to hold more than white by itself."""
+"""Times its view's white, between which a scene-linear plate is trusted to hold more by itself."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +38,7 @@ class Ingest:
         view: SDR view the plate was made with, or is put through; None is unknown.
         transfer: The model's curve.
         is_display: Whether the pixels are display codes already.
+        white: Light that the view shows as white.
     """
 
     spaces: ColorSpaces
@@ -45,6 +46,7 @@ class Ingest:
     view: str | None
     transfer: Transfer
     is_display: bool
+    white: float
 
     @classmethod
     def of(cls, spaces: ColorSpaces, space: str, view: str | None, transfer: Transfer) -> Ingest:
@@ -56,9 +58,8 @@ class Ingest:
         is_display = space.lower() in DISPLAY_SPACES
         if not is_display:
             spaces.resolve(space)
-        if view is not None:
-            spaces.linear_to_display(np.zeros((1, 3), np.float32), view)
-        return cls(spaces, space, view, transfer, is_display)
+        white = spaces.display_to_linear(np.ones((1, 3), np.float32), view or DEFAULT_VIEW)
+        return cls(spaces, space, view, transfer, is_display, float(white.max()))
 
     def display(self, frame: Frame) -> Tensor:
         """Display-referred Rec.709 codes ``3 h w`` in [0, 1]."""
@@ -69,7 +70,7 @@ class Ingest:
         return torch.from_numpy(codes).permute(2, 0, 1)
 
     def known(self, frame: Frame) -> Tensor | None:
-        """The plate's light in the model's codes ``3 h w``, where it is known."""
+        """The plate's light as codes of the model's curve ``3 h w``, where it is known."""
         if not self.is_display:
             return self._codes(self._linear(frame))
         if self.view is None:
@@ -92,14 +93,24 @@ class Ingest:
         if self.is_display:
             return None
         peak = self.transfer.inverse(known).amax(dim=0, keepdim=True)
-        return 1 - ramp(peak, *KNOWN_WHITE)
+        return 1 - ramp(peak / self.white, *KNOWN_WHITE)
+
+    def from_model(self, codes: Tensor) -> Tensor:
+        """The model's codes ``f 3 h w`` with Rec.709 primaries under the same curve.
+
+        Channels clip in Rec.709, the display's primaries, so that is where plate and model meet.
+        """
+        if self.transfer.primaries == LINEAR_REC709:
+            return codes
+        light = self.transfer.inverse(codes).movedim(1, -1).contiguous().numpy()
+        rec709 = self.spaces.convert(light, self.transfer.primaries, LINEAR_REC709)
+        return self._codes(rec709, channel=1)
 
     def _linear(self, frame: Frame) -> Pixels:
         return self.spaces.convert(frame.rgb, self.space, LINEAR_REC709)
 
     def _codes(self, light: Pixels, channel: int = 0) -> Tensor:
-        native = self.spaces.convert(light, LINEAR_REC709, self.transfer.primaries)
-        return self.transfer.forward(torch.from_numpy(native).movedim(-1, channel))
+        return self.transfer.forward(torch.from_numpy(light).movedim(-1, channel))
 
 
 @dataclass

@@ -71,7 +71,7 @@ def choose_windows(settings: ShotSettings, length: int, overlap: int, ratio: int
     if settings.window is not None:
         _on_grid("window", settings.window, ratio, ratio + 1)
         length = settings.window
-    most = (length - 1) // 2 // ratio * ratio + 1
+    most = (length // 2 - 1) // ratio * ratio + 1
     if settings.overlap is not None:
         _on_grid("overlap", settings.overlap, ratio, 1)
         if settings.overlap > most:

@@ -208,7 +208,8 @@ def _render(
         for frame in codes
     ]
     known = ingest.known_small if ingest.has_known else None
-    detail = window_detail(codes.clamp(black, 1), display, covered, exposed, known, model.transfer)
+    bounded = ingest.from_model(codes.clamp(black, 1))
+    detail = window_detail(bounded, display, covered, exposed, known, model.transfer)
     return _Rendered(window, detail, clipped)
 
 
@@ -230,7 +231,7 @@ def _merge(
             clipped = clipped + rendered.clipped[index - window.first]
     light = ingest.transfer.inverse(total) * 2.0**settings.exposure
     native = np.ascontiguousarray(light.permute(1, 2, 0).numpy())
-    rgb = ingest.spaces.convert(native, ingest.transfer.primaries, settings.output_space)
+    rgb = ingest.spaces.convert(native, LINEAR_REC709, settings.output_space)
     if frame.alpha is not None and UNASSOCIATED in frame.attributes:
         rgb = rgb * frame.alpha[..., None]
     return FinishedFrame(frame, rgb, clipped)

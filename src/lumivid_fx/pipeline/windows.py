@@ -52,7 +52,8 @@ def cut_windows(num_frames: int, length: int, overlap: int, ratio: int = 8) -> l
     Args:
         num_frames: Frames of the whole plate.
         length: Frames of a window, ``ratio * k + 1``.
-        overlap: Frames two neighbours share, ``ratio * k + 1``, at most half of `length`.
+        overlap: Frames two neighbours share, ``ratio * k + 1``, at most half of `length`, so that
+            no frame lies in three windows.
         ratio: Frames a latent covers.
 
     Returns:
@@ -62,7 +63,7 @@ def cut_windows(num_frames: int, length: int, overlap: int, ratio: int = 8) -> l
     Raises:
         InputError: Lengths that do not fit the rule.
     """
-    if length % ratio != 1 or overlap % ratio != 1 or not 0 < 2 * overlap <= length + 1:
+    if length % ratio != 1 or overlap % ratio != 1 or not 0 < 2 * overlap <= length:
         raise InputError(
             f"a window of {length} frames and an overlap of {overlap} do not fit; both must be one "
             f"more than a multiple of {ratio}, and the overlap at most half the window, such as "

@@ -1,7 +1,7 @@
 """Scene-linear training clips: a virtual camera turning inside an equirectangular map.
 
-The paper (section 3.2) renders its training clips so. A map holds the light of every direction at one
-point, hence a rotating and zooming camera sees exactly what a real one would, with no parallax.
+The paper (section 3.2) renders its training clips so. A map holds the light of every direction at
+one point: a rotating and zooming camera sees exactly what a real one would, with no parallax.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def load_environment(path: Path) -> Tensor:
 
 
 def random_move(num_frames: int, generator: Generator) -> CameraMove:
-    """Draw a plausible hand-held or mounted move: drift in yaw, pitch, roll and zoom, and a shake."""
+    """Draw a hand-held or mounted move: drift in yaw, pitch, roll and zoom, and a shake."""
 
     def uniform(low: float, high: float) -> float:
         return low + (high - low) * float(torch.rand((), generator=generator))

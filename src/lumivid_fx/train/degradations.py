@@ -1,7 +1,7 @@
 """What a camera and a delivery do to scene light on its way to an SDR file.
 
-The target stays clean; only the reference goes through here (paper, section 3.3): exposure, a tone curve,
-white balance, contrast with clipping, selective blur of highlights and shadows, noise, 8-bit rounding.
+The target stays clean; only the reference goes through here (paper, section 3.3): exposure, a tone
+curve, white balance, contrast with clipping, selective blur, noise, 8-bit rounding.
 """
 
 from __future__ import annotations
@@ -82,7 +82,9 @@ def random_exposure(light: Tensor, generator: Generator) -> float:
 def srgb_encode(linear: Tensor) -> Tensor:
     """IEC 61966-2-1 encoding of display-linear light in [0, 1]."""
     low = linear * 12.92
-    return torch.where(linear <= 0.0031308, low, 1.055 * linear.clamp(min=1e-8) ** (1 / 2.4) - 0.055)
+    return torch.where(
+        linear <= 0.0031308, low, 1.055 * linear.clamp(min=1e-8) ** (1 / 2.4) - 0.055
+    )
 
 
 def degrade(codes: Tensor, generator: Generator) -> Tensor:
@@ -90,6 +92,7 @@ def degrade(codes: Tensor, generator: Generator) -> Tensor:
 
     Args:
         codes: ``f 3 h w`` display code values in [0, 1].
+        generator: Source of chance.
 
     Returns:
         The same shape in [0, 1], rounded to 8 bits.

@@ -5,7 +5,7 @@
 The classes are LTX-2's own (diffusers), made small. Stages:
 
 vae     the video autoencoder, on SDR pictures and LogC3 pictures alike
-prior   the transformer, on SDR targets with a degraded SDR reference as clean tokens: the "SDR model"
+prior   the transformer, on SDR targets, with a degraded SDR reference as clean tokens
 lora    a LoRA and a scene embedding on the frozen prior, on LogC3 targets with the SDR reference
 """
 
@@ -161,10 +161,15 @@ def train_vae(maps: list[Tensor], run: Path, schedule: Schedule, report: Report)
         spread = 0.05 * torch.randn(posterior.mean.shape, generator=generator)
         decoded = vae.decode(posterior.mean + spread).sample
         prior = posterior.mean.square().mean()
-        return _picture_loss(decoded, pixels) + 1e-3 * prior
+        loss: Tensor = _picture_loss(decoded, pixels) + 1e-3 * prior
+        return loss
 
     average = train(
-        dict(vae.named_parameters()), loss_of_step, schedule, run / "vae_checkpoint.safetensors", report
+        dict(vae.named_parameters()),
+        loss_of_step,
+        schedule,
+        run / "vae_checkpoint.safetensors",
+        report,
     )
     vae.load_state_dict(average, strict=False)
     mean, std = _latent_statistics(vae, maps, schedule.seed)
@@ -174,7 +179,7 @@ def train_vae(maps: list[Tensor], run: Path, schedule: Schedule, report: Report)
 
 
 def _picture_loss(decoded: Tensor, pixels: Tensor) -> Tensor:
-    """Error by size of structure: `detail` brings texture back, so tone and large shapes weigh most."""
+    """Error by size of structure: `detail` brings texture back, so large shapes weigh most."""
     error = decoded - pixels
     loss = 0.5 * error.abs().mean() + error.square().mean()
     for size in (2, 4, 8, 16):
@@ -189,8 +194,8 @@ def _latent_statistics(
     drawn = []
     for index in range(48):
         pair = make_pair(maps, 9 if index % 4 == 0 else 1, step_generator(seed + 1, index))
-        for codes in (pair.reference, pair.hdr):
-            drawn.append(vae.encode(to_vae(codes)).latent_dist.mean[0].flatten(1))
+        means = [vae.encode(to_vae(x)).latent_dist.mean for x in (pair.reference, pair.hdr)]
+        drawn += [mean[0].flatten(1) for mean in means]
     latents = torch.cat(drawn, dim=1)
     return latents.mean(dim=1), latents.std(dim=1)
 
@@ -213,7 +218,8 @@ def encode_pair(vae: AutoencoderKLLTX2Video, pair: Pair) -> LatentPair:
     def tokens(codes: Tensor) -> Tensor:
         latents = vae.encode(to_vae(codes)).latent_dist.mode()
         mean, std = (x.view(1, -1, 1, 1, 1) for x in (vae.latents_mean, vae.latents_std))
-        return ((latents - mean) / std)[0].flatten(1).T.contiguous()
+        packed: Tensor = ((latents - mean) / std)[0].flatten(1).T.contiguous()
+        return packed
 
     covered = F.avg_pool2d(pair.clipped, 16).flatten(1)
     first, *later = covered.split([1] + [8] * ((len(covered) - 1) // 8))
@@ -249,7 +255,13 @@ def cache_latents(
 
 
 def train_transformer(
-    maps: list[Tensor], run: Path, schedule: Schedule, report: Report, *, hdr: bool, clips_cached: int
+    maps: list[Tensor],
+    run: Path,
+    schedule: Schedule,
+    report: Report,
+    *,
+    hdr: bool,
+    clips_cached: int,
 ) -> None:
     """Stages 2 and 3: the SDR prior (all weights), or the HDR LoRA with its scene embedding."""
     torch.manual_seed(schedule.seed + 10)
@@ -272,12 +284,18 @@ def train_transformer(
         groups = [noisy(clean, noise, sigmas), reference]
         positions = _positions(transformer, count, 1 + (frames - 1) // 8)
         (velocity,) = predict_velocity(
-            transformer, groups, [sigmas, torch.zeros(count)], positions, prompt.expand(count, -1, -1)
+            transformer,
+            groups,
+            [sigmas, torch.zeros(count)],
+            positions,
+            prompt.expand(count, -1, -1),
         )
         return velocity_loss(velocity, clean, noise, latents["weight"][pick].float())
 
     name = "lora" if hdr else "prior"
-    average = train(parameters, loss_of_step, schedule, run / f"{name}_checkpoint.safetensors", report)
+    average = train(
+        parameters, loss_of_step, schedule, run / f"{name}_checkpoint.safetensors", report
+    )
     save_file({k: v.contiguous() for k, v in average.items()}, run / f"{name}.safetensors")
 
 
@@ -293,7 +311,9 @@ def _make_transformer(run: Path, *, hdr: bool) -> tuple[LTX2VideoTransformer3DMo
             else:
                 nn.init.zeros_(parameter)
         for name, module in transformer.named_modules():
-            if name.endswith(("attn1.to_q", "attn1.to_k", "attn1.to_v", "ff.net.0.proj", "proj_in")):
+            if name.endswith(
+                ("attn1.to_q", "attn1.to_k", "attn1.to_v", "ff.net.0.proj", "proj_in")
+            ):
                 nn.init.xavier_uniform_(module.weight)
         return transformer, prompt
     learned = load_file(run / "prior.safetensors")
@@ -301,7 +321,8 @@ def _make_transformer(run: Path, *, hdr: bool) -> tuple[LTX2VideoTransformer3DMo
     transformer.load_state_dict(learned, strict=True)
     transformer.requires_grad_(False)
     transformer.add_adapter(
-        LoraConfig(r=LORA_RANK, lora_alpha=LORA_RANK, target_modules=LORA_TARGETS), adapter_name="hdr"
+        LoraConfig(r=LORA_RANK, lora_alpha=LORA_RANK, target_modules=LORA_TARGETS),
+        adapter_name="hdr",
     )
     return transformer, prompt
 
@@ -311,9 +332,6 @@ def _positions(transformer: LTX2VideoTransformer3DModel, batch: int, frames: int
         batch, frames, HEIGHT // 16, WIDTH // 16, "cpu", fps=FPS
     )
     return torch.cat([coords, coords], dim=2)
-
-
-
 
 
 def main() -> None:

@@ -2,8 +2,8 @@
 
     python -m lumivid_fx.train.export --run RUN --to FOLDER
 
-Weights are stored in half precision, in shards small enough for any code host; the LoRA under the key
-names that LTX tools read, with the metadata that says its curve.
+Weights are stored in half precision, in shards small enough for any code host; the LoRA under the
+key names that LTX tools read, with the metadata that says its curve.
 """
 
 from __future__ import annotations

@@ -27,6 +27,6 @@ def noisy(clean: Tensor, noise: Tensor, sigmas: Tensor) -> Tensor:
 
 
 def velocity_loss(predicted: Tensor, clean: Tensor, noise: Tensor, weight: Tensor) -> Tensor:
-    """Mean squared velocity error ``b n c``, weighted per token ``b n 1``, normalised by the weight."""
+    """Mean squared velocity error ``b n c``, weighted by token ``b n 1`` and normalised."""
     error = (predicted - (noise - clean)).square().mean(dim=2, keepdim=True)
     return (error * weight).sum() / weight.sum()

@@ -1,7 +1,7 @@
 """One training loop for every stage: steps, learning rate, EMA, checkpoints, resume.
 
-A stage gives the loop its parameters and a function from step number to loss. All randomness of a step
-comes from a generator seeded with (seed, step), so that a resumed run follows the same curve.
+A stage gives the loop its parameters and a function from step number to loss. All randomness of a
+step comes from a generator seeded with (seed, step), so that a resumed run follows the same curve.
 """
 
 from __future__ import annotations

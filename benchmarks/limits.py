@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -28,7 +29,7 @@ def _plate() -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
 
 
 def exr_table(folder: Path) -> None:
-    """Our whole writer (clamp count, metadata, check, sync, rename) beside OpenImageIO's bare one."""
+    """Our whole writer (count, metadata, check, sync, rename) beside OpenImageIO's bare one."""
     plate = _plate()
     half = plate.astype(np.float16)
     rows = []
@@ -62,7 +63,11 @@ def exr_table(folder: Path) -> None:
         )
 
     for compression in ("none", "zips", "zip", "piz", "dwaa"):
-        runs = [partial(ours, compression), partial(bare, compression), raw]
+        runs: list[Callable[[], object]] = [
+            partial(ours, compression),
+            partial(bare, compression),
+            raw,
+        ]
         mine, theirs, disk = take_turns(runs, rounds=5)
         times = [f"{seconds * 1e3:.0f}" for seconds in (mine, theirs, disk)]
         rows.append((compression, *times, f"{mine / theirs:.2f}"))

@@ -24,8 +24,9 @@ def hable(light: Tensor, bias: float = 2.0, white: float = 11.2) -> Tensor:
     def shoulder(x: Tensor) -> Tensor:
         return (x * (0.15 * x + 0.05) + 0.004) / (x * (0.15 * x + 0.5) + 0.06) - 0.02 / 0.30
 
-    peak = shoulder(torch.tensor(white))
-    return (shoulder(light * bias) / peak).clamp(0, 1)
+    peak = float(shoulder(torch.tensor(white)))
+    shown: Tensor = shoulder(light * bias) / peak
+    return shown.clamp(0, 1)
 
 
 def reinhard(light: Tensor, white: float) -> Tensor:

@@ -28,8 +28,8 @@ from lumivid_fx.pipeline.noise import SeededNoise
 from lumivid_fx.pipeline.render_window import Sampling, render_window
 from lumivid_fx.pipeline.sampling import DISTILLED_SIGMAS
 
-WIDTH, LAYERS, CHANNELS, RANK = 512, 8, 32, 32
-FRAMES, HEIGHT, PICTURE_WIDTH = 25, 288, 512
+WIDTH, LAYERS, CHANNELS, RANK = 512, 6, 32, 32
+FRAMES, HEIGHT, PICTURE_WIDTH = 17, 256, 448
 MODULES = (
     *(f"{a}.{m}" for a in ("attn1", "attn2") for m in ("to_q", "to_k", "to_v", "to_out.0")),
     "ff.net.0.proj",
@@ -159,7 +159,7 @@ def main() -> None:
                 lambda: stock(loaded),
                 lambda: stock(fused),
             ],
-            rounds=3,
+            rounds=2,
         )
     show(
         f"One window of {FRAMES} x {PICTURE_WIDTH} x {HEIGHT}, 8 steps, encode to decode",

@@ -78,7 +78,7 @@ def fit_tone_curve(
     foliage). Means over blocks are what the model gets right. The curve is a sum of hats on the
     plate's codes, hats can be averaged before their heights are known, and so the heights follow
     from one small least-squares problem on block means. They are heights over the plain sRGB
-    linearisation, and bend no more than the data asks.
+    linearisation, bend no more than the data asks, and begin at zero: black is black.
 
     Args:
         display: Plate codes ``f 3 h w`` at the model's size.
@@ -98,6 +98,7 @@ def fit_tone_curve(
     eye = torch.eye(HATS, dtype=torch.float64)
     bend, slope = eye.diff(n=2, dim=0), eye.diff(dim=0)
     stiff = STIFFNESS * bend.T @ bend + 0.01 * STIFFNESS * slope.T @ slope + 1e-6 * eye
+    stiff[0, 0] += STIFFNESS  # black stays black
     heights = torch.linalg.solve(normal + stiff, aim)
     grid = torch.linspace(0, 1, 256, dtype=torch.float64)
     fitted = sum(hat * height for hat, height in zip(_hats(grid), heights, strict=True))

@@ -36,9 +36,10 @@ def reinhard(light: Tensor, white: float) -> Tensor:
 
 def sigmoid(light: Tensor, contrast: float, white: float) -> Tensor:
     """Camera-like S-curve: Naka and Rushton's response, scaled so that `white` maps to 1."""
-    raised = light.clamp(min=1e-8) ** contrast
+    raised: Tensor = light.clamp(min=1e-8) ** contrast
     peak = white**contrast / (white**contrast + 1)
-    return (raised / (raised + 1) / peak).clamp(0, 1)
+    shown: Tensor = raised / (raised + 1) / peak
+    return shown.clamp(0, 1)
 
 
 def random_tone_curve(generator: Generator) -> ToneCurve:

@@ -55,6 +55,7 @@ def tiny_vae() -> AutoencoderKLLTX2Video:
         layers_per_block=(1, 1, 1, 1, 1),
         decoder_block_out_channels=(16, 32, 64),
         decoder_layers_per_block=(1, 1, 1, 1),
+        scaling_factor=0.9,
         decoder_spatial_padding_mode="zeros",
         spatial_compression_ratio=32,
         temporal_compression_ratio=8,
@@ -142,7 +143,7 @@ def write_tiny_model(
         'name = "tiny"\n'
         'transfer = "logc3_rec709"\n'
         f"sigmas = [{sigmas}{second}]\n"
-        "window_frames = 17\n"
+        "window_frames = 25\n"
         "overlap_frames = 9\n"
         'prompt_embedding = "scene_embedding.safetensors"\n'
         'lora = "hdr_lora.safetensors"\n'

@@ -44,5 +44,7 @@ def replace_tensors(
 ) -> Path:
     """Write a safetensors file anew."""
     path.unlink(missing_ok=True)
-    save_file({k: v.contiguous() for k, v in tensors.items()}, path, dict(metadata or {}))
+    save_file(
+        {k: v.contiguous() for k, v in tensors.items()}, path, dict(metadata) if metadata else None
+    )
     return path

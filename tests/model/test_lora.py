@@ -14,12 +14,12 @@ import pytest
 import torch
 from diffusers.loaders import LTX2LoraLoaderMixin
 from safetensors.torch import save_file
+from tests.tiny_model import RANK, WIDTH, tiny_lora, tiny_transformer
 from torch import Tensor
 
 from lumivid_fx.errors import InputError
 from lumivid_fx.model.lora import Lora, apply_lora, read_lora
 from lumivid_fx.model.video_only import strip_audio
-from tests.tiny_model import RANK, WIDTH, tiny_lora, tiny_transformer
 
 Tensors = dict[str, Tensor]
 
@@ -176,7 +176,7 @@ def test_alpha_beside_each_module(tmp_path: Path, video: Any) -> None:
 
 @pytest.mark.parametrize("name", ["transformer.lora_alpha", "lora_alpha"])
 def test_alpha_of_the_whole_file(tmp_path: Path, video: Any, name: str) -> None:
-    """peft's own record of alpha, in the file's metadata, counts for every module."""
+    """Alpha as peft records it, in the file's metadata, counts for every module."""
     adapter = {name: 2 * RANK, "transformer.r": RANK, "transformer.use_rslora": False}
     metadata = {"lora_adapter_metadata": json.dumps(adapter)}
     assert_same(

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import torch
 from diffusers import LTX2VideoTransformer3DModel
+from tests.tiny_model import CHANNELS, WIDTH, randomise, tiny_transformer
 from torch import Tensor
 
 from lumivid_fx.model.video_only import (
@@ -16,7 +17,6 @@ from lumivid_fx.model.video_only import (
     predict_velocity,
     strip_audio,
 )
-from tests.tiny_model import CHANNELS, WIDTH, randomise, tiny_transformer
 
 FRAMES, HEIGHT, WIDTH_LATENTS = 2, 3, 4
 TOKENS = FRAMES * HEIGHT * WIDTH_LATENTS
@@ -155,8 +155,11 @@ def test_building_allocates_nothing() -> None:
     """A transformer made from a config has no audio module and no memory."""
     config = dict(tiny_transformer().config)
     video = build_video_transformer(config)
-    assert not [name for name, _ in video.named_modules() if is_audio(name)]
     assert all(p.is_meta for p in video.parameters())
+    ends = {"proj_in", "time_embed", "prompt_adaln", "rope", "norm_out", "proj_out"}
+    assert {name for name, _ in video.named_children()} == {*ends, "transformer_blocks"}
+    layers = {"norm1", "attn1", "norm2", "attn2", "norm3", "ff"}
+    assert {name for name, _ in video.transformer_blocks[0].named_children()} == layers
 
 
 @torch.no_grad()

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -34,11 +34,11 @@ from lumivid_fx.model.video_only import build_video_transformer, is_audio
 EMBEDDED = Path(__file__).parent / "embedded"
 """The model that ships with the package."""
 
-_UNLOADABLE = (
-    *(OSError, ValueError, TypeError, KeyError, AttributeError, RuntimeError, ZeroDivisionError),
-    SafetensorError,
+_UNBUILDABLE = (
+    *(OSError, ValueError, TypeError, KeyError, IndexError, AttributeError, RuntimeError),
+    *(ArithmeticError, AssertionError, NotImplementedError),
 )
-"""What diffusers raises for a config or weights that are not those of the class asked for."""
+"""What diffusers raises for a config that is not that of the class asked for."""
 
 
 @dataclass(frozen=True)
@@ -123,10 +123,10 @@ def load_model(
                 "times smaller than its target, which is not rendered here; use one trained at 1"
             )
         apply_lora(transformer, adapter, lora_strength)
-    vae = _load(AutoencoderKLLTX2Video, folder / "vae", torch.float32)
+    vae = _load(AutoencoderKLLTX2Video.from_config, folder / "vae", torch.float32)
     upsampler = None
     if (folder / "upsampler").is_dir():
-        upsampler = _load(LTX2LatentUpsamplerModel, folder / "upsampler", dtype)
+        upsampler = _load(LTX2LatentUpsamplerModel.from_config, folder / "upsampler", dtype)
     if len(manifest.sigmas) != (1 if upsampler is None else 2):
         raise InputError(
             f"{folder / MANIFEST_NAME} names {len(manifest.sigmas)} sigma schedules; give one, "
@@ -163,12 +163,18 @@ def load_transformer(folder: Path, dtype: torch.dtype | None = None) -> LTX2Vide
     Raises:
         InputError: A file is missing or damaged, or tensors do not match the config.
     """
+    return _load(build_video_transformer, folder, dtype)
+
+
+def _load(build: Callable[[dict[str, Any]], Any], folder: Path, dtype: torch.dtype | None) -> Any:
+    """Build from ``config.json`` and fill with the shards; no tensor is left to chance."""
     config = _read_json(folder / "config.json")
     try:
-        transformer = build_video_transformer(config)
-    except _UNLOADABLE as error:
+        with torch.device("meta"):
+            module = build(config)
+    except _UNBUILDABLE as error:
         raise InputError(
-            f"{folder / 'config.json'} is not that of an LTX-2 transformer ({_first_line(error)}); "
+            f"{folder / 'config.json'} is not that of an LTX-2 model ({_first_line(error)}); "
             "download it again"
         ) from error
     state = {
@@ -177,13 +183,17 @@ def load_transformer(folder: Path, dtype: torch.dtype | None = None) -> LTX2Vide
         for name, tensor in _tensors(path)
     }
     try:
-        transformer.load_state_dict(state, strict=True, assign=True)
+        module.load_state_dict(state, strict=True, assign=True)
     except RuntimeError as error:
         first = " ".join(line.strip() for line in str(error).splitlines()[1:2])
         raise InputError(
             f"{folder}: weights do not match config.json ({first[:120]}); download the model again"
         ) from error
-    return transformer
+    return module
+
+
+def _first_line(error: Exception) -> str:
+    return next(iter(str(error).splitlines()), type(error).__name__)[:120].rstrip(".")
 
 
 def _weight_files(folder: Path) -> list[Path]:
@@ -204,51 +214,31 @@ def _tensors(path: Path) -> Iterator[tuple[str, Tensor]]:
         raise InputError(f"{path} is damaged ({error}); download it again") from error
 
 
-def _load(kind: Any, folder: Path, dtype: torch.dtype) -> Any:
-    _read_json(folder / "config.json")
-    _weight_files(folder)
-    try:
-        module, report = kind.from_pretrained(
-            folder,
-            dtype=dtype,
-            use_safetensors=True,
-            local_files_only=True,
-            output_loading_info=True,
-        )
-    except _UNLOADABLE as error:
-        raise InputError(
-            f"{folder} could not be loaded ({_first_line(error)}); download it again"
-        ) from error
-    # diffusers fills what is missing with random numbers and says so in a log line only.
-    wrong = [*report["missing_keys"], *report["unexpected_keys"], *report["mismatched_keys"]]
-    if wrong:
-        raise InputError(
-            f"{folder}: weights do not match config.json ({wrong[0]} and {len(wrong) - 1} more); "
-            "download the model again"
-        )
-    return module
-
-
-def _first_line(error: Exception) -> str:
-    return next(iter(str(error).splitlines()), type(error).__name__)[:120].rstrip(".")
-
-
 def _read_json(path: Path) -> dict[str, Any]:
     try:
-        return dict(json.loads(path.read_text(encoding="utf-8")))
+        read = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise InputError(f"{path} is missing; download the model again") from None
-    except (ValueError, TypeError) as error:
+    except ValueError as error:
         raise InputError(f"{path} is not valid JSON ({error}); download it again") from error
+    if not isinstance(read, dict):
+        raise InputError(f"{path} holds no table of settings; download it again")
+    return read
 
 
 def _read_context(path: Path, transformer: LTX2VideoTransformer3DModel) -> Tensor:
     if not path.is_file():
         raise InputError(f"{path} is missing: the model's prompt embedding; download it again")
-    width = transformer.config.cross_attention_dim
+    config = transformer.config
+    projected = bool(config.use_prompt_embeddings)  # LTX-2.0; in 2.3 the file holds it projected
+    width = config.caption_channels if projected else config.cross_attention_dim
     for name, tensor in _tensors(path):
         if name == "video_context" and tensor.ndim in (2, 3) and tensor.shape[-1] == width:
-            return tensor.reshape(1, -1, width)
+            context: Tensor = tensor.reshape(1, -1, width)
+            if projected:
+                with torch.inference_mode():
+                    context = transformer.caption_projection(context.to(transformer.dtype)).clone()
+            return context
     raise InputError(f"{path} holds no video_context of width {width}; it belongs to another model")
 
 

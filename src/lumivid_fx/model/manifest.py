@@ -24,6 +24,8 @@ class Manifest:
         native_size: Longest side in pixels the model renders best at; None is the plate's own.
         window_frames: Frames rendered at once, 8k+1.
         overlap_frames: Frames two windows share, 8k+1.
+        grain_px: Structure in highlights finer than this, in pixels the model sees, is the
+            decoder's own and is smoothed away; 1 leaves them as they are.
         prompt_embedding: File with the scene embedding.
         lora: File with the HDR LoRA, or None where it is already in the weights.
     """
@@ -34,6 +36,7 @@ class Manifest:
     native_size: int | None
     window_frames: int
     overlap_frames: int
+    grain_px: int
     prompt_embedding: str
     lora: str | None
 
@@ -59,6 +62,7 @@ def read_manifest(folder: Path) -> Manifest:
             native_size=int(raw["native_size"]) if "native_size" in raw else None,
             window_frames=int(raw["window_frames"]),
             overlap_frames=int(raw["overlap_frames"]),
+            grain_px=int(raw.get("grain_px", 1)),
             prompt_embedding=str(raw["prompt_embedding"]),
             lora=str(raw["lora"]) if "lora" in raw else None,
         )

@@ -213,6 +213,7 @@ def window_detail(
     exposed: Tensor,
     known: Callable[[Tensor], Tensor] | None,
     transfer: Transfer,
+    grain_px: int = 1,
 ) -> WindowDetail:
     """Fit a window's curve where it is not known, and bring the model's highlights to the plate.
 
@@ -223,6 +224,7 @@ def window_detail(
         exposed: ``f 1 h w``, 1 where nothing under the sample was lost.
         known: From small display codes to model codes, where the view is named.
         transfer: The model's curve.
+        grain_px: Width under which structure in the highlights is the decoder's, not the scene's.
     """
     curve = None
     if known is None:
@@ -230,6 +232,9 @@ def window_detail(
     plate = known(display)
     highlights = model + _anchor(plate - model, display, exposed)
     highlights = highlights + _brim(plate - highlights, display, coverage)
+    if grain_px > 1:
+        weight, width = coverage + 1e-3, grain_px // 2 * 2 + 1
+        highlights = _soften(highlights * weight, width) / _soften(weight, width)
     return WindowDetail(model, highlights, coverage, curve)
 
 

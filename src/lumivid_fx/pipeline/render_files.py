@@ -20,6 +20,9 @@ from lumivid_fx.color.transfer import ClipCount
 from lumivid_fx.errors import InputError
 from lumivid_fx.media import Plate, open_plate, parse_range
 from lumivid_fx.media.exr import OutputPattern, read_attributes, write_exr
+from lumivid_fx.media.frame_range import find_frames
+from lumivid_fx.media.image_file import IMAGE_FORMATS
+from lumivid_fx.media.plate import MOVIE_DEMUXERS
 from lumivid_fx.model.checkpoint import HdrModel, load_model
 from lumivid_fx.pipeline.noise import SeededNoise
 from lumivid_fx.pipeline.preflight import (
@@ -221,14 +224,24 @@ def _fingerprint(plate: Plate) -> str:
         return ""
 
 
+def _files_of(source: str, numbers: list[int]) -> set[Path]:
+    """The plate's own files, which may be renders of ours too; a movie is none that we write."""
+    if Path(source).suffix.lower() in MOVIE_DEMUXERS:
+        return set()
+    wanted = range(numbers[0], numbers[-1] + 1)
+    return {path.resolve() for path in find_frames(source, wanted, IMAGE_FORMATS).values()}
+
+
 def _todo(
     source: str, pattern: OutputPattern, numbers: list[int], digest: object, *, overwrite: bool
 ) -> list[int]:
     """Frames still to render; those of another render are refused unless they may be replaced."""
-    todo = []
+    todo, plate = [], _files_of(source, numbers)
     for number in numbers:
         path = pattern.path(number)
         require_elsewhere(path, source)
+        if path.resolve() in plate:
+            raise InputError(f"{path} is the plate itself; choose another output")
         if overwrite or not path.exists():
             todo.append(number)
         elif read_attributes(path).get(SETTINGS_ATTRIBUTE) != digest:

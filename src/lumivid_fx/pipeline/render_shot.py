@@ -209,7 +209,9 @@ def _render(
     ]
     known = ingest.known_small if ingest.has_known else None
     bounded = ingest.from_model(codes.clamp(black, 1))
-    detail = window_detail(bounded, display, covered, exposed, known, model.transfer)
+    detail = window_detail(
+        bounded, display, covered, exposed, known, model.transfer, model.manifest.grain_px
+    )
     return _Rendered(window, detail, clipped)
 
 

@@ -1,0 +1,322 @@
+"""Detail: the plate's own pixels where it is well exposed, the model's where it is not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+import torch
+import torch.nn.functional as F
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import Tensor
+
+from lumivid_fx.color.transfer import LOGC3_REC709, TRANSFERS
+from lumivid_fx.pipeline.detail import (
+    CLIP_END,
+    CLIP_START,
+    CRUSH_END,
+    CRUSH_START,
+    ToneCurve,
+    WindowDetail,
+    fit_tone_curve,
+    lost,
+    ramp,
+    srgb_to_linear,
+    window_detail,
+)
+
+FRAMES, HEIGHT, WIDTH = 5, 96, 160
+
+
+def linear_to_srgb(light: Tensor) -> Tensor:
+    """IEC 61966-2-1, clipped."""
+    high = 1.055 * light.clamp(min=0.0031308) ** (1 / 2.4) - 0.055
+    return torch.where(light <= 0.0031308, 12.92 * light, high).clamp(0, 1)
+
+
+def film(light: Tensor) -> Tensor:
+    """A curve with a toe and a shoulder (Hable 2010), white at 4, then sRGB."""
+
+    def shape(x: Tensor) -> Tensor:
+        return (x * (0.15 * x + 0.05) + 0.004) / (x * (0.15 * x + 0.5) + 0.06) - 0.0667
+
+    return linear_to_srgb(shape(2 * light) / shape(torch.tensor(8.0)))
+
+
+def lifted(light: Tensor) -> Tensor:
+    """A grade: half a stop up, with a low contrast."""
+    return linear_to_srgb(1.41 * light).clamp(0, 1) ** 0.8
+
+
+def scene(brightest: float = 8.0) -> Tensor:
+    """Light ``f 3 h w`` over some 10 stops, in shapes of some 30 pixels."""
+    generator = torch.Generator().manual_seed(0)
+    grey = torch.randn(FRAMES, 1, 6, 8, generator=generator)
+    tint = torch.randn(FRAMES, 3, 6, 8, generator=generator)
+    coarse = 2.3 * grey + 0.7 * tint
+    stops = F.interpolate(coarse, (HEIGHT, WIDTH), mode="bicubic")
+    return (0.18 * torch.exp2(stops)).clamp(max=brightest)
+
+
+def exposed(display: Tensor) -> Tensor:
+    """1 where nothing is lost."""
+    return 1 - lost(display)
+
+
+def detail_of(model: Tensor, display: Tensor, known: Tensor | None = None) -> WindowDetail:
+    """A window's detail, the model at the plate's own size, its light ``3 h w`` known or not."""
+    coverage = ramp(display, CLIP_START, CLIP_END)
+    told = None if known is None else lambda _: known.expand_as(model)
+    return window_detail(model, display, coverage, exposed(display), told, LOGC3_REC709)
+
+
+def merged(
+    model: Tensor, display: Tensor, known: Tensor, amount: float = 1, trust: Tensor | None = None
+) -> Tensor:
+    """The first frame merged, its light known."""
+    return detail_of(model, display, known).merge(0, display[0], known, amount, trust)
+
+
+def error_in_stops(curve: ToneCurve, tone_codes: Tensor, light: Tensor) -> Tensor:
+    """How far a curve is from the light behind display codes."""
+    found = LOGC3_REC709.inverse(curve(tone_codes).double()).clamp(min=1e-6)
+    return (found / light).log2().abs()
+
+
+@pytest.mark.parametrize("tone", [linear_to_srgb, film, lifted], ids=["srgb", "film", "lifted"])
+@pytest.mark.parametrize("softness", [1, 4])
+def test_a_known_tone_is_found(tone: Callable[[Tensor], Tensor], softness: int) -> None:
+    """From a noisy, soft model of the true light, the plate's curve is fitted to 0.12 stop rms.
+
+    Noise of 0.03 in LogC3 codes is 0.4 stop a pixel, which blocks average away. What stays is the
+    stiffness of 17 knots, and blocks that hold clipped pixels: 0.04 to 0.10, measured. Below code
+    0.3 the prior that black is black keeps a curve that lifts it half a stop too dark.
+    """
+    light = scene()
+    display = (tone(light) * 255).round() / 255
+    noise = torch.randn(light.shape, generator=torch.Generator().manual_seed(1))
+    model = F.avg_pool2d(LOGC3_REC709.forward(light), softness)
+    model = F.interpolate(model, (HEIGHT, WIDTH), mode="bilinear") + 0.03 * noise
+    curve = fit_tone_curve(display, model, exposed(display), LOGC3_REC709)
+    probes = torch.logspace(-6, 2, 500, base=2, dtype=torch.float64)
+    codes = tone(probes)
+    kept = (codes > 0.3) & (codes < CLIP_START)
+    wrong = error_in_stops(curve, codes[kept], probes[kept])
+    assert float(wrong.square().mean().sqrt()) < 0.12
+
+
+def test_a_bias_of_the_model_is_taken_over() -> None:
+    """A model half a stop too dark gives a curve half a stop too dark: pixels and model agree."""
+    light = scene(brightest=0.8)
+    display = linear_to_srgb(light)
+    model = LOGC3_REC709.forward(light / 2**0.5)
+    curve = fit_tone_curve(display, model, exposed(display), LOGC3_REC709)
+    probes = torch.logspace(-4, -0.4, 400, base=2, dtype=torch.float64)
+    wrong = error_in_stops(curve, linear_to_srgb(probes), probes / 2**0.5)
+    assert float(wrong.max()) < 0.1  # as above, without noise
+
+
+@pytest.mark.parametrize("name", TRANSFERS)
+def test_nothing_exposed_gives_plain_srgb(name: str) -> None:
+    """Where every pixel clipped there is nothing to fit, and the curve is sRGB's own."""
+    display = torch.ones(2, 3, 16, 16)
+    transfer = TRANSFERS[name]
+    curve = fit_tone_curve(display, torch.rand(2, 3, 16, 16), exposed(display), transfer)
+    grid = torch.linspace(0, 1, 256)
+    # The table holds the curve itself at these codes.
+    assert torch.allclose(curve(grid), transfer.forward(srgb_to_linear(grid)), atol=1e-6)
+
+
+@given(st.integers(0, 2**31), st.sampled_from([0.0, 0.1, 1.0]))
+def test_a_fitted_curve_never_falls(seed: int, noise: float) -> None:
+    """Whatever the model says, a brighter code of the plate is not darker light."""
+    generator = torch.Generator().manual_seed(seed)
+    display = torch.rand(1, 3, 12, 12, generator=generator)
+    model = noise * torch.randn(1, 3, 12, 12, generator=generator) + 0.5 - 0.4 * display
+    curve = fit_tone_curve(display, model, torch.ones(1, 1, 12, 12), LOGC3_REC709)
+    values = curve(torch.linspace(-0.1, 1.1, 999))
+    assert bool(torch.isfinite(values).all())
+    assert float(values.diff().min()) >= 0
+
+
+def test_a_curve_is_linear_between_its_samples() -> None:
+    """Codes between are met half-way, those beyond are held at the ends."""
+    curve = ToneCurve(torch.tensor([0.0, 0.2, 1.0]))
+    found = curve(torch.tensor([-1.0, 0.0, 0.25, 0.5, 0.75, 1.0, 2.0]))
+    assert found.tolist() == pytest.approx([0, 0, 0.1, 0.2, 0.6, 1, 1])
+
+
+def test_ramp_is_smooth() -> None:
+    """0 before, 1 after, half in the middle, either way round."""
+    values = torch.tensor([0.0, 0.2, 0.3, 0.4, 1.0])
+    assert ramp(values, 0.2, 0.4).tolist() == pytest.approx([0, 0, 0.5, 1, 1])
+    assert ramp(values, 0.4, 0.2).tolist() == pytest.approx([1, 1, 0.5, 0, 0])
+
+
+def test_lost_takes_the_worst_channel() -> None:
+    """One channel that clipped, or was crushed, is enough."""
+    pixels = torch.tensor([[0.5, 0.5, 0.5], [0.5, 1.0, 0.5], [0.5, 0.0, 0.5], [0.9, 0.1, 0.05]])
+    assert lost(pixels.T[None, :, :, None]).flatten().tolist() == [0, 1, 1, 0]
+
+
+def test_amount_0_is_the_model_alone() -> None:
+    """Neither the plate nor what is known of it moves a bit of the model's codes."""
+    display, model = torch.rand(FRAMES, 3, 24, 24), torch.rand(FRAMES, 3, 24, 24)
+    known = torch.rand(3, 24, 24)
+    for index in range(FRAMES):
+        fitted = detail_of(model, display).merge(index, display[index], None, 0, None)
+        told = detail_of(model, display, known).merge(index, display[index], known, 0, None)
+        assert torch.equal(fitted, model[index])
+        assert torch.equal(told, model[index])
+
+
+def test_well_exposed_pixels_are_the_plates() -> None:
+    """Between crush and clip the result is the plate through the curve, exactly."""
+    display = CRUSH_START + torch.rand(1, 3, 40, 40) * (CLIP_START - CRUSH_START)
+    model, known = torch.rand(1, 3, 40, 40), torch.rand(3, 40, 40)
+    curve = ToneCurve(torch.linspace(0.1, 0.6, 256))
+    fitted = replace(detail_of(model, display), curve=curve)
+    assert torch.equal(fitted.merge(0, display[0], None, 1, None), curve(display[0]))
+    assert torch.equal(merged(model, display, known), known)
+
+
+def test_amount_is_a_mix() -> None:
+    """Half the detail is half-way between the model and the full merge."""
+    display, model, known = torch.rand(1, 3, 9, 9), torch.rand(1, 3, 9, 9), torch.rand(3, 9, 9)
+    full, half = (merged(model, display, known, amount) for amount in (1.0, 0.5))
+    assert torch.allclose(half, (full + model[0]) / 2, atol=1e-6)
+
+
+@given(st.integers(0, 2**31))
+def test_clipped_pixels_are_never_below_the_clip(seed: int) -> None:
+    """The model may only brighten what clipped, and only darken what was crushed."""
+    generator = torch.Generator().manual_seed(seed)
+    display = (torch.rand(1, 3, 10, 10, generator=generator) * 1.2 - 0.1).clamp(0, 1)
+    model, known = torch.rand(2, 3, 10, 10, generator=generator)
+    result = merged(model[None], display, known)
+    middle = display[0] > 0.5
+    assert bool((result[middle] >= known[middle]).all())
+    assert bool((result[~middle] <= known[~middle]).all())
+
+
+def test_clipped_pixels_are_the_models() -> None:
+    """White all over, the model's light comes in whole."""
+    display, known = torch.ones(1, 3, 8, 8), torch.full((3, 8, 8), 0.57)
+    assert torch.allclose(merged(torch.full((1, 3, 8, 8), 0.8), display, known), torch.tensor(0.8))
+
+
+def test_nothing_clipped_invents_no_highlight() -> None:
+    """However bright the model dreams, a plate below the clip stays below it."""
+    display = torch.rand(1, 3, 30, 30) * (CLIP_START - CRUSH_START) + CRUSH_START
+    known = LOGC3_REC709.forward(srgb_to_linear(display))[0]
+    assert torch.equal(merged(torch.ones(1, 3, 30, 30), display, known), known)
+
+
+def test_a_scene_linear_plate_keeps_its_ends() -> None:
+    """Where the file itself holds more than white, or lies around black, the model is silent."""
+    display = torch.tensor([1.0, 1.0, 0.0, 0.0]).expand(1, 3, 1, 4)
+    known = LOGC3_REC709.forward(torch.tensor([30.0, 1.0, 1e-4, -0.5])).expand(3, 1, 4)
+    trust = torch.tensor([0.0, 1.0, 1.0, 1.0]).view(1, 1, 4)
+    model = torch.tensor([0.95, 0.95, 0.0928, 0.0928]).expand(1, 3, 1, 4)
+    result = merged(model, display, known, trust=trust)
+    assert torch.equal(result[:, 0, [0, 2, 3]], known[:, 0, [0, 2, 3]])
+    assert result[0, 0, 1] == pytest.approx(0.95)
+
+
+def test_hand_over_is_soft() -> None:
+    """Across the clip's edge the model comes in without a step, and never backwards."""
+    display = torch.linspace(CLIP_START - 0.02, 1, 400).expand(1, 3, 1, 400)
+    known = LOGC3_REC709.forward(srgb_to_linear(display[0]))
+    result = merged(torch.full((1, 3, 1, 400), 0.9), display, known)
+    assert float(result.diff(dim=-1).min()) >= -1e-6  # rounding of what is level
+    # 0.33 codes over the last two or three 8-bit codes before the clip's end, in steps of 0.0002.
+    assert float(result.diff(dim=-1).max()) < 0.01
+
+
+def test_a_small_model_lights_a_large_plate() -> None:
+    """A highlight of a sample at a quarter size covers its pixels; its dark neighbours stay out."""
+    display = torch.full((1, 3, 32, 32), 0.3)
+    display[..., 12:20, 12:20] = 1.0
+    small = torch.full((1, 3, 8, 8), 0.3)
+    small[..., 3:5, 3:5] = 0.9
+    shown, coverage, clear = (
+        F.avg_pool2d(x, 4) for x in (display, ramp(display, CLIP_START, CLIP_END), exposed(display))
+    )
+    known = LOGC3_REC709.forward(srgb_to_linear(display[0]))
+    small_known = F.avg_pool2d(known[None], 4)
+    detail = window_detail(small, shown, coverage, clear, lambda _: small_known, LOGC3_REC709)
+    result = detail.merge(0, display[0], known, 1, None)
+    inside = result[:, 12:20, 12:20]
+    # Weights of uncovered samples are a thousandth: 0.6 codes of them are 0.0006 and some. How
+    # bright the whole is follows the dark wall around it, which model and plate agree on.
+    assert float(inside.max() - inside.min()) < 2e-3
+    assert float(inside.mean()) == pytest.approx(0.9, abs=0.1)
+    outside = display[0] < 0.5
+    assert torch.equal(result[outside], known[outside])
+
+
+def test_grain_of_the_decoder_is_smoothed_in_highlights_alone() -> None:
+    """A pattern finer than the grain goes, a lamp's own level stays, and so does the plate."""
+    display = torch.full((1, 3, 48, 48), 0.4)
+    display[..., 12:36, 12:36] = 1.0
+    checker = (torch.arange(48)[:, None] + torch.arange(48)) % 2 * 0.1 - 0.05
+    model = torch.where(display == 1, torch.tensor(0.8), torch.tensor(0.3)) + checker
+    plate = LOGC3_REC709.forward(srgb_to_linear(display))
+    parts = (display, ramp(display, CLIP_START, CLIP_END), exposed(display), lambda _: plate)
+    spread = {}
+    for grain in (1, 8):
+        detail = window_detail(model, *parts, LOGC3_REC709, grain)
+        result = detail.merge(0, display[0], plate[0], 1, None)
+        assert torch.equal(result[display[0] < 1], plate[display < 1])
+        lamp = result[:, 14:34, 14:34]
+        spread[grain] = float(lamp.std())
+        assert float(lamp.mean()) == pytest.approx(0.8, abs=0.1)
+    # Two running means of nine take a checkerboard down by 81.
+    assert spread[8] < 0.1 * spread[1]
+
+
+def test_highlights_meet_the_plate_below_the_clip() -> None:
+    """A model that is too dark by a third of a stop gives highlights that are not."""
+    light = scene(brightest=20)
+    display = linear_to_srgb(light)
+    truth = LOGC3_REC709.forward(light)
+    plate = LOGC3_REC709.forward(srgb_to_linear(display))
+    coverage = ramp(display, CLIP_START, CLIP_END)
+    args = (display, coverage, exposed(display), lambda _: plate, LOGC3_REC709)
+    blown = (light[0] > 1.01).all(dim=0)
+    assert int(blown.sum()) > 100
+    result = window_detail(truth - 0.1, *args).merge(0, display[0], plate[0], 1, None)
+    # Blocks at the rim of a highlight hold some clipped pixels, whose light is not the plate's.
+    wrong = (result - truth[0])[:, blown]
+    assert float(wrong.abs().mean()) < 0.03
+
+
+def test_whole_channels_say_how_bright_a_pixel_is() -> None:
+    """Where one channel of three clipped, the two others correct the model's brightness."""
+    truth = LOGC3_REC709.forward(torch.tensor([3.0, 0.6, 0.5])).view(1, 3, 1, 1).expand(1, 3, 4, 4)
+    display = linear_to_srgb(LOGC3_REC709.inverse(truth))
+    known = LOGC3_REC709.forward(srgb_to_linear(display[0]))
+    # sRGB there and back in float32.
+    assert torch.allclose(merged(truth - 0.07, display, known), truth[0], atol=1e-5)
+
+
+def test_light_must_be_known_or_fitted() -> None:
+    """Without either there is nothing to merge, which is a mistake of the caller's."""
+    display = torch.rand(1, 3, 4, 4)
+    detail = detail_of(display, display, known=display[0])
+    with pytest.raises(ValueError, match="neither known nor was a curve fitted"):
+        detail.merge(0, display[0], None, 1.0, None)
+
+
+def test_crush_is_a_few_codes() -> None:
+    """From 4 codes of 8 bits down to 1 shadows are handed over; the fifth is the plate's alone."""
+    assert (CRUSH_START, CRUSH_END) == (4 / 255, 1 / 255)
+    display = torch.tensor([0, 1, 2, 4, 5]).div(255).expand(1, 3, 1, 5)
+    known = LOGC3_REC709.forward(srgb_to_linear(display[0]))
+    black = torch.full((1, 3, 1, 5), float(LOGC3_REC709.forward(torch.zeros(()))))
+    result = merged(black, display, known)
+    assert torch.equal(result[:, 0, :2], black[0, :, 0, :2])
+    assert torch.equal(result[:, 0, 3:], known[:, 0, 3:])
+    assert bool((result[:, 0, 2] < known[:, 0, 2]).all())

@@ -1,0 +1,1 @@
+"""Tests mirror src; real parts throughout."""

@@ -1,7 +1,7 @@
 """lumivid-fx: scene-linear HDR plates from SDR footage, for compositing.
 
-    import lumivid_fx
-    lumivid_fx.render("clip.mp4", "out/plate.####.exr")
+>>> import lumivid_fx
+>>> lumivid_fx.render("clip.mp4", "out/plate.####.exr")  # doctest: +SKIP
 """
 
 from __future__ import annotations

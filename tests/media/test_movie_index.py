@@ -35,6 +35,13 @@ def test_variable_frame_rate_is_refused(tmp_path: Path) -> None:
         open_plate(str(change))
 
 
+def test_frames_at_one_time_are_refused(tmp_path: Path) -> None:
+    """Frames that all claim the same time have no rate, and are not guessed into one."""
+    path = encode_movie(tmp_path / "a.mp4", numbered(5), options=RAW, times=[0] * 5)
+    with pytest.raises(InputError, match="frames 1 and 2 the same time"):
+        open_plate(str(path))
+
+
 @pytest.mark.parametrize("rate", [24, Fraction(24000, 1001), Fraction(60000, 1001), 120])
 @pytest.mark.parametrize("name", ["a.mkv", "a.mp4"])
 def test_constant_rates(tmp_path: Path, rate: Fraction | int, name: str) -> None:

@@ -38,3 +38,9 @@ def test_its_numbers_are_finite() -> None:
     for path in EMBEDDED.rglob("*.safetensors"):
         for name, tensor in read_tensors(path).items():
             assert bool(torch.isfinite(tensor).all()), name
+
+
+def test_it_names_no_place_of_its_makers() -> None:
+    """Configs hold settings alone, not the folder that a training run was saved in."""
+    for path in EMBEDDED.rglob("*.json"):
+        assert "_name_or_path" not in path.read_text("utf-8"), path

@@ -266,6 +266,7 @@ def test_first_stage_alone(two_stage_model: HdrModel) -> None:
 @torch.no_grad()
 def test_half_precision_is_near(two_stage_model: HdrModel) -> None:
     """With transformer and upsampler in bfloat16, as on a GPU, VAE and codes stay float32."""
+    assert two_stage_model.upsampler is not None
     half = replace(
         two_stage_model,
         transformer=copy.deepcopy(two_stage_model.transformer).to(torch.bfloat16),

@@ -135,6 +135,12 @@ def _constant_rate(path: Path, stream: VideoStream, times: list[int]) -> Fractio
     gaps = [later - earlier for earlier, later in pairwise(times)]
     if not gaps or stream.time_base is None:
         return exact_rate(stated[0]) if stated else None
+    if not all(gaps):
+        number = gaps.index(0) + 2
+        raise InputError(
+            f"{path} gives frames {number - 1} and {number} the same time, so their rate cannot be "
+            "told; export it again"
+        )
     usual = sorted(gaps)[len(gaps) // 2]
     # Containers round times to their own ticks, milliseconds in Matroska; phones jitter by as much.
     slack = max(usual / 10, 1)

@@ -9,6 +9,7 @@ key names that LTX tools read, with the metadata that says its curve.
 from __future__ import annotations
 
 import argparse
+import json
 import shutil
 from pathlib import Path
 
@@ -66,6 +67,10 @@ def export(run: Path, folder: Path, sigmas: tuple[float, ...]) -> None:
         "format": "pt",
     }
     save_file(lora, folder / "hdr_lora.safetensors", metadata=metadata)
+    for config in folder.glob("*/config.json"):  # diffusers notes the folder it was loaded from
+        told = json.loads(config.read_text(encoding="utf-8"))
+        told.pop("_name_or_path", None)
+        config.write_text(json.dumps(told, indent=2) + "\n", encoding="utf-8")
     manifest = MANIFEST.format(sigmas=", ".join(str(s) for s in sigmas))
     (folder / "lumivid.toml").write_text(manifest, encoding="utf-8")
 

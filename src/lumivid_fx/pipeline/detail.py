@@ -100,6 +100,8 @@ def fit_tone_curve(
     stiff = STIFFNESS * bend.T @ bend + 0.01 * STIFFNESS * slope.T @ slope + 1e-6 * eye
     stiff[0, 0] += STIFFNESS  # black stays black
     heights = torch.linalg.solve(normal + stiff, aim)
+    # A display squeezes bright light, it never stretches it: above the middle the way back expands.
+    heights[HATS // 2 :] = torch.cummax(heights[HATS // 2 :], dim=0).values
     grid = torch.linspace(0, 1, 256, dtype=torch.float64)
     fitted = sum(hat * height for hat, height in zip(_hats(grid), heights, strict=True))
     curve = torch.cummax(transfer.forward(srgb_to_linear(grid)) + fitted, dim=0).values

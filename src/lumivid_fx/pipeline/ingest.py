@@ -95,6 +95,16 @@ class Ingest:
         peak = self.transfer.inverse(known).amax(dim=0, keepdim=True)
         return 1 - ramp(peak / self.white, *KNOWN_WHITE)
 
+    def holds_more(self, frame: Frame) -> bool:
+        """Whether a scene-linear plate holds more than its view's white in earnest.
+
+        One sample in ten thousand, so that a firefly or the overshoot of a filter is not meant.
+        """
+        if self.is_display:
+            return False
+        over = self._linear(frame).max(axis=-1) > KNOWN_WHITE[1] * self.white
+        return float(over.mean()) > 1e-4
+
     def from_model(self, codes: Tensor) -> Tensor:
         """The model's codes ``f 3 h w`` with Rec.709 primaries under the same curve.
 
@@ -120,9 +130,11 @@ class SmallFrames:
     height: int
     width: int
     frames: dict[int, tuple[Tensor, Tensor, Tensor]] = field(default_factory=dict)
+    bright: dict[int, bool] = field(default_factory=dict)
 
-    def add(self, index: int, display: Tensor) -> None:
+    def add(self, index: int, display: Tensor, holds_more: bool = False) -> None:
         """Take in display codes ``3 h w`` of one frame, and what they lost at full size."""
+        self.bright[index] = holds_more
         batch = display[None]
         covered = ramp(batch, CLIP_START, CLIP_END)
         parts = (batch, covered, 1 - lost(batch))
@@ -135,7 +147,7 @@ class SmallFrames:
     def drop_before(self, index: int) -> None:
         """Forget frames that no later window needs."""
         for old in [i for i in self.frames if i < index]:
-            del self.frames[old]
+            del self.frames[old], self.bright[old]
 
     def stack(self, window: Window) -> tuple[Tensor, Tensor, Tensor]:
         """Display codes, clipped share and exposure of a window's own frames."""

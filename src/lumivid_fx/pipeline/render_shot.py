@@ -163,7 +163,8 @@ def render_shot(
         small.drop_before(window.first)
         for index in range(window.first, window.last + 1):
             if index not in small.frames:
-                small.add(index, ingest.display(ahead.read(ahead.first_frame + index)))
+                frame = ahead.read(ahead.first_frame + index)
+                small.add(index, ingest.display(frame), ingest.holds_more(frame))
 
         def step(phase: str, done: int, steps: int, place: int = place) -> None:
             on_progress(Progress(phase, done, steps, place + 1, len(needed)))
@@ -177,11 +178,19 @@ def render_shot(
 
 @dataclass(frozen=True)
 class _Rendered:
-    """A window that has been through the model."""
+    """A window that has been through the model.
+
+    Attributes:
+        window: Which.
+        detail: What its frames need when they are merged.
+        clipped: Of each frame.
+        holds_more: Whether its plate holds more than white by itself, so that nothing clipped.
+    """
 
     window: Window
     detail: WindowDetail
     clipped: list[ClipCount]
+    holds_more: bool
 
 
 def _render(
@@ -212,7 +221,8 @@ def _render(
     detail = window_detail(
         bounded, display, covered, exposed, known, model.transfer, model.manifest.grain_px
     )
-    return _Rendered(window, detail, clipped)
+    bright = any(small.bright[i] for i in range(window.first, window.last + 1))
+    return _Rendered(window, detail, clipped, bright)
 
 
 def _merge(
@@ -226,8 +236,9 @@ def _merge(
     for rendered in live:
         window = rendered.window
         if window.first <= index <= window.last:
+            own = trust * 0 if trust is not None and rendered.holds_more else trust
             codes = rendered.detail.merge(
-                index - window.first, display, known, settings.detail, trust
+                index - window.first, display, known, settings.detail, own
             )
             total = total + codes * window.weight(index)
             clipped = clipped + rendered.clipped[index - window.first]

@@ -7,8 +7,8 @@ video path runs over the submodules that are left. The result equals the stock f
 
 Two more things are cheaper here than in the stock forward, without changing the arithmetic:
 modulation is computed once for each *group* of tokens that share a timestep (the noisy target, the
-clean reference) instead of once for each token, and only the tokens that are asked for are
-projected out.
+clean reference) instead of once for each token, and the last block answers only for the tokens
+that are asked for, as no block after it looks at the others.
 """
 
 from __future__ import annotations
@@ -90,15 +90,16 @@ def predict_velocity(
     prompt_modulation = None
     if getattr(transformer, "prompt_adaln", None) is not None:
         prompt_modulation, _ = _modulation(transformer.prompt_adaln, levels[:, :1], hidden.dtype)
-    for block in transformer.transformer_blocks:
-        step = (hidden, context, modulation, prompt_modulation, rotary, lengths)
+    last = len(transformer.transformer_blocks) - 1
+    for index, block in enumerate(transformer.transformer_blocks):
+        kept = lengths[:outputs] if index == last else lengths
+        step = (hidden, context, modulation, prompt_modulation, rotary, lengths, kept)
         if torch.is_grad_enabled() and transformer.gradient_checkpointing:
             hidden = transformer._gradient_checkpointing_func(_run_block, block, *step)
         else:
             hidden = _run_block(block, *step)
     shift, scale = (transformer.scale_shift_table + embedded[:, :, None]).unbind(dim=2)
-    kept = hidden[:, : sum(lengths[:outputs])]
-    modulated = _modulate(transformer.norm_out(kept), shift, scale, lengths[:outputs])
+    modulated = _modulate(transformer.norm_out(hidden), shift, scale, lengths[:outputs])
     velocity: Tensor = transformer.proj_out(modulated)
     parts: tuple[Tensor, ...] = velocity.split(lengths[:outputs], dim=1)
     return parts
@@ -118,14 +119,21 @@ def _run_block(
     prompt_modulation: Tensor | None,
     rotary: tuple[Tensor, Tensor],
     lengths: Sequence[int],
+    kept: Sequence[int],
 ) -> Tensor:
+    """Run one block on all tokens; only the `kept` groups, from the first, ask and come back."""
     table: Tensor = block.scale_shift_table
     params = (table + modulation.unflatten(2, (table.shape[0], -1))).unbind(dim=2)
 
+    normed = _modulate(block.norm1(hidden), params[0], params[1], lengths)
+    count, lengths = sum(kept), kept
     attended: Tensor = block.attn1(
-        _modulate(block.norm1(hidden), params[0], params[1], lengths), query_rotary_emb=rotary
+        normed[:, :count],
+        encoder_hidden_states=normed,
+        query_rotary_emb=(rotary[0][..., :count, :], rotary[1][..., :count, :]),
+        key_rotary_emb=rotary,
     )
-    hidden = hidden + _gate(attended, params[2], lengths)
+    hidden = hidden[:, :count] + _gate(attended, params[2], lengths)
 
     query: Tensor = block.norm2(hidden)
     if block.video_cross_attn_adaln:

@@ -179,9 +179,7 @@ class WindowDetail:
         model = _enlarge(self.model[index : index + 1], size)[0]
         if amount == 0:
             return model
-        plate = known
-        if plate is None:
-            plate = self._through_curve(display)
+        plate = self._through_curve(display) if known is None else known
         clipped = ramp(display, CLIP_START, CLIP_END)
         crushed = ramp(display, CRUSH_START, CRUSH_END)
         if clip_above is not None:

@@ -204,7 +204,6 @@ def _latent_statistics(
 class LatentPair:
     """A :class:`Pair` after the VAE: tokens ``n c``, and the weight of each, ``n 1``."""
 
-    frames: int
     reference: Tensor
     sdr: Tensor
     hdr: Tensor
@@ -225,7 +224,6 @@ def encode_pair(vae: AutoencoderKLLTX2Video, pair: Pair) -> LatentPair:
     first, *later = covered.split([1] + [8] * ((len(covered) - 1) // 8))
     groups = [first, *(group.mean(dim=0, keepdim=True) for group in later)]
     return LatentPair(
-        frames=len(groups),
         reference=tokens(pair.reference),
         sdr=tokens(pair.sdr),
         hdr=tokens(pair.hdr),

@@ -34,7 +34,7 @@ HEAVY = {
 NUKE_SYNTAX = (3, 10)
 """Nuke 14 and 15 run Python 3.10."""
 
-INSIDE_NUKE = ("errors.py", "client.py", "protocol")
+INSIDE_NUKE = ("errors.py", "client", "protocol")
 """Modules and rooms that Nuke's own Python imports."""
 
 UNSAFE_MODULES = {"cPickle", "cloudpickle", "dill", "joblib", "marshal", "pickle", "shelve"}

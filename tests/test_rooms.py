@@ -55,13 +55,15 @@ MAY_BE_NAMED_BY: dict[str, set[str]] = {
     "torchvision":   set(),
     "zmq":           {"client", "worker"},
     "msgpack":       {"protocol"},
+    "msgspec":       {"protocol", "worker"},
+    "prometheus_client": {"worker"},
     "typer":         {"cli"},
 }
 
 INSIDE_NUKE: dict[str, set[str]] = {
     # room      the only libraries it may have beside the standard one
     "errors":   set(),
-    "protocol": {"msgpack"},
+    "protocol": {"msgpack", "msgspec"},
     "client":   {"zmq"},
     FACADE:     set(),
 }

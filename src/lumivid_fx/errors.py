@@ -1,8 +1,13 @@
 """Every error lumivid-fx raises, at a glance.
 
     LumividError
-    ├── InputError     the artist can fix it: a file, a range, a space, a setting
-    └── RenderError    the render failed: memory, disk, a model that gave no number
+    ├── InputError           the artist can fix it: a file, a range, a space, a setting
+    ├── RenderError          the render failed: a model that gave no number, a worker that died
+    │   ├── DiskFullError    the disk took only part of a file
+    │   └── OutOfMemoryError even the smallest tiles and windows did not fit
+    ├── CancelledError       somebody stopped it; finished frames stay
+    └── WireError            what broke between a client and its worker
+        └── NotAdmittedError the worker does not know this key, or is not the one it claims to be
 
 Each message is one sentence that names the file, the frame where there is one, and the remedy.
 This module stands alone, so that every room may import it, Nuke's Python (3.10) included.
@@ -12,9 +17,14 @@ from __future__ import annotations
 
 
 class LumividError(Exception):
-    """Base of all errors that lumivid-fx raises on purpose."""
+    """Base of all errors that lumivid-fx raises on purpose.
+
+    Attributes:
+        code: The wire protocol's code for it, such as ``E_INPUT``; empty where none was given.
+    """
 
     exit_code = 1
+    code = ""
 
 
 class InputError(LumividError):
@@ -27,3 +37,35 @@ class RenderError(LumividError):
     """The render itself failed; frames that were finished before stay on disk."""
 
     exit_code = 3
+
+
+class DiskFullError(RenderError):
+    """The disk took only part of a file; frames that were finished before stay on it."""
+
+    code = "E_DISK_FULL"
+
+
+class OutOfMemoryError(RenderError):
+    """The render does not fit into memory."""
+
+    code = "E_OOM"
+
+
+class CancelledError(LumividError):
+    """A render was stopped because somebody asked for it."""
+
+    exit_code = 130
+    code = "E_CANCELLED"
+
+
+class WireError(LumividError):
+    """What passes between a client and its worker broke; the job itself may well go on."""
+
+    exit_code = 4
+
+
+class NotAdmittedError(WireError):
+    """The worker has not admitted this client's key, or its own key is another than expected."""
+
+    exit_code = 5
+    code = "E_AUTH"

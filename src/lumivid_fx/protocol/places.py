@@ -1,0 +1,219 @@
+"""Where keys, the worker's address and its state lie, and how they are written and read.
+
+    keys/client.key       this user's key pair            0600
+    keys/worker.key       the worker's key pair           0600
+    keys/admitted/*.key   public keys that may submit     0600
+    run/worker.json       where the worker listens        0600
+    state/                journal, spool, log
+    cache/                finished frames by content
+
+All folders are 0700. They follow the XDG base directories; ``LUMIVID_HOME`` puts all four under one
+folder. A file is written beside and renamed, so that it is whole or absent.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import secrets
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from lumivid_fx.errors import InputError, WireError
+
+HOME = "LUMIVID_HOME"
+"""Environment variable: one folder for everything, in place of the XDG directories."""
+
+_KEY = re.compile(r"[0-9a-zA-Z.\-:+=^!/*?&<>()\[\]{}@%$#]{40}")
+"""A CURVE key in Z85 (ZeroMQ RFC 32): 32 bytes as 40 characters."""
+
+_NAME = re.compile(r"[A-Za-z0-9_.@-]{1,64}")
+
+
+@dataclass(frozen=True)
+class KeyPair:
+    """A CURVE25519 key pair in Z85; `secret` never leaves its file and the socket."""
+
+    public: str
+    secret: str
+
+    def __repr__(self) -> str:
+        return f"KeyPair(public={self.public!r})"
+
+
+@dataclass(frozen=True)
+class Connection:
+    """Where a worker listens, and how to know it.
+
+    Attributes:
+        endpoint: Such as ``tcp://127.0.0.1:47800``.
+        public_key: The worker's, Z85.
+        pid: Its process.
+        boot: New at every start.
+        versions: Protocol versions it speaks.
+    """
+
+    endpoint: str
+    public_key: str
+    pid: int
+    boot: str
+    versions: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Places:
+    """The four folders; see the module."""
+
+    keys: Path
+    run: Path
+    state: Path
+    cache: Path
+
+    @classmethod
+    def of(cls, environ: Mapping[str, str] = os.environ) -> Places:
+        """The folders of this user, which need not exist yet."""
+        if environ.get(HOME):
+            home = Path(environ[HOME]).absolute()
+            return cls(home / "keys", home / "run", home / "state", home / "cache")
+        home = Path.home()
+        state = _xdg(environ, "XDG_STATE_HOME", home / ".local/state")
+        return cls(
+            keys=_xdg(environ, "XDG_CONFIG_HOME", home / ".config") / "keys",
+            run=_xdg(environ, "XDG_RUNTIME_DIR", state),
+            state=state,
+            cache=_xdg(environ, "XDG_CACHE_HOME", home / ".cache") / "frames",
+        )
+
+    @property
+    def admitted(self) -> Path:
+        """Folder of the public keys that may submit."""
+        return self.keys / "admitted"
+
+    @property
+    def connection(self) -> Path:
+        """File that says where the worker listens."""
+        return self.run / "worker.json"
+
+
+def private_folder(path: Path) -> Path:
+    """Make a folder that nobody else can look into; give it back.
+
+    Raises:
+        InputError: It belongs to somebody else, or cannot be made.
+    """
+    try:
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if path.stat().st_uid != os.getuid():
+            raise InputError(f"{path} belongs to another user; set {HOME} to a folder of your own")
+        path.chmod(0o700)
+    except OSError as error:
+        raise InputError(
+            f"{path} cannot be made ({error.strerror}); set {HOME} to a folder of your own"
+        ) from error
+    return path
+
+
+def write_private(path: Path, text: str) -> None:
+    """Write a file of mode 0600, whole or not at all."""
+    private_folder(path.parent)
+    beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        beside.replace(path)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def read_connection(path: Path) -> Connection:
+    """Read where a worker listens.
+
+    Raises:
+        WireError: There is no such file, which means that no worker runs, or it is damaged.
+    """
+    try:
+        read = json.loads(path.read_text(encoding="utf-8"))
+        connection = Connection(**{**read, "versions": tuple(read["versions"])})
+        check_key(connection.public_key)
+    except FileNotFoundError:
+        raise WireError("no worker is running here; start one with `lumivid worker`") from None
+    except (OSError, ValueError, TypeError, KeyError, InputError) as error:
+        raise WireError(f"{path} cannot be read ({error}); start the worker again") from error
+    return connection
+
+
+def write_connection(path: Path, connection: Connection) -> None:
+    """Say where the worker listens."""
+    write_private(path, json.dumps(asdict(connection)))
+
+
+def read_key_pair(path: Path) -> KeyPair | None:
+    """Read a key pair; None where there is none yet.
+
+    Raises:
+        InputError: The file is damaged, or others may read it.
+    """
+    try:
+        mode = path.stat().st_mode
+        if mode & 0o077:
+            raise InputError(f"{path} may be read by others; run chmod 600 on it, or delete it")
+        read = json.loads(path.read_text(encoding="utf-8"))
+        return KeyPair(check_key(read["public"]), check_key(read["secret"]))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise InputError(
+            f"{path} is no key pair ({error}); delete it and a new one is made"
+        ) from error
+
+
+def write_key_pair(path: Path, pair: KeyPair) -> None:
+    """Keep a key pair where its owner alone reads it."""
+    write_private(path, json.dumps(asdict(pair)))
+
+
+def check_key(text: object) -> str:
+    """Refuse what is no CURVE key in Z85.
+
+    Raises:
+        InputError: It is not 40 characters of Z85.
+    """
+    if not isinstance(text, str) or not _KEY.fullmatch(text):
+        raise InputError("this is no key: one has 40 characters, as `lumivid keys show` prints it")
+    return text
+
+
+def check_name(name: str) -> str:
+    """Refuse what cannot name an admitted key: it becomes a file's name.
+
+    Raises:
+        InputError: It is empty, too long, begins with a dot, or holds other characters.
+    """
+    if not _NAME.fullmatch(name) or name.startswith("."):
+        raise InputError(f"{name!r} cannot name a key; use letters, digits and . _ @ -")
+    return name
+
+
+def read_admitted(folder: Path) -> dict[str, str]:
+    """The public keys that may submit, and the name of each.
+
+    A file that holds no key admits nobody.
+    """
+    admitted = {}
+    for path in sorted(folder.glob("*.key")):
+        try:
+            admitted[check_key(path.read_text(encoding="utf-8").strip())] = path.stem
+        except (OSError, UnicodeDecodeError, InputError):
+            continue
+    return admitted
+
+
+def _xdg(environ: Mapping[str, str], name: str, otherwise: Path) -> Path:
+    base = environ.get(name, "")
+    path = Path(base) if base.startswith("/") else otherwise
+    return path if path.name == "lumivid" else path / "lumivid"

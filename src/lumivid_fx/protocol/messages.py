@@ -22,6 +22,9 @@ MAX_CONTROL = 64 * 1024
 MAX_CHUNK = 256 * 1024
 """Bytes of pixels in one message of a client's; larger parts close the connection."""
 
+MAX_PART = MAX_CHUNK + 33
+"""What ``ZMQ_MAXMSGSIZE`` must let through for that: CURVE adds 33 bytes to each part (RFC 26)."""
+
 MAX_FRAME = 512 * 1024 * 1024
 """Bytes of one frame's pixels, either way: 8192 x 4320 RGBA as half floats is 283 MB."""
 
@@ -62,7 +65,7 @@ class Message(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True, tag
 # ---- what a job is ----------------------------------------------------------------------------
 
 
-class Settings(Message, frozen=True):
+class Settings(Message, frozen=True, tag=False):
     """What a user decides about a render: the fields of ``lumivid_fx.ShotSettings``.
 
     Attributes:
@@ -128,7 +131,7 @@ class PixelSource(Message, frozen=True, tag="pixels"):
         return self.width * self.height * self.channels * 2
 
 
-class Request(Message, frozen=True):
+class Request(Message, frozen=True, tag=False):
     """What a job is to do. Equal requests have equal bytes, whoever packs them.
 
     Attributes:
@@ -265,7 +268,7 @@ class Stop(Message, frozen=True, tag="stop"):
 # ---- what a worker says -----------------------------------------------------------------------
 
 
-class Device(Message, frozen=True):
+class Device(Message, frozen=True, tag=False):
     """A process that renders.
 
     Attributes:
@@ -283,7 +286,7 @@ class Device(Message, frozen=True):
     confined: bool
 
 
-class Limits(Message, frozen=True):
+class Limits(Message, frozen=True, tag=False):
     """What a client keeps to: the constants of this module by their names."""
 
     control: int = MAX_CONTROL
@@ -436,7 +439,7 @@ class Done(Message, frozen=True, tag="done"):
     seconds: float = 0.0
 
 
-class JobRow(Message, frozen=True):
+class JobRow(Message, frozen=True, tag=False):
     """A job in a list; times are seconds since 1970."""
 
     job: str

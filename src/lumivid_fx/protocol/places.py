@@ -21,13 +21,15 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import msgspec
+
 from lumivid_fx.errors import InputError, WireError
 
 HOME = "LUMIVID_HOME"
 """Environment variable: one folder for everything, in place of the XDG directories."""
 
-_KEY = re.compile(r"[0-9a-zA-Z.\-:+=^!/*?&<>()\[\]{}@%$#]{40}")
-"""A CURVE key in Z85 (ZeroMQ RFC 32): 32 bytes as 40 characters."""
+_Z85 = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ.-:+=^!/*?&<>()[]{}@%$#"
+"""Digits of base 85 (ZeroMQ RFC 32): a CURVE key's 32 bytes are eight times five of them."""
 
 _NAME = re.compile(r"[A-Za-z0-9_.@-]{1,64}")
 
@@ -104,7 +106,10 @@ def private_folder(path: Path) -> Path:
         InputError: It belongs to somebody else, or cannot be made.
     """
     try:
-        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for folder in reversed(path.parents):
+            if not folder.exists():  # mkdir's own `parents` would leave these to the umask
+                folder.mkdir(mode=0o700, exist_ok=True)
+        path.mkdir(mode=0o700, exist_ok=True)
         if path.stat().st_uid != os.getuid():
             raise InputError(f"{path} belongs to another user; set {HOME} to a folder of your own")
         path.chmod(0o700)
@@ -137,12 +142,11 @@ def read_connection(path: Path) -> Connection:
         WireError: There is no such file, which means that no worker runs, or it is damaged.
     """
     try:
-        read = json.loads(path.read_text(encoding="utf-8"))
-        connection = Connection(**{**read, "versions": tuple(read["versions"])})
+        connection = msgspec.json.decode(path.read_bytes(), type=Connection)
         check_key(connection.public_key)
     except FileNotFoundError:
         raise WireError("no worker is running here; start one with `lumivid worker`") from None
-    except (OSError, ValueError, TypeError, KeyError, InputError) as error:
+    except (OSError, ValueError, RecursionError, InputError) as error:
         raise WireError(f"{path} cannot be read ({error}); start the worker again") from error
     return connection
 
@@ -160,16 +164,18 @@ def read_key_pair(path: Path) -> KeyPair | None:
     """
     try:
         mode = path.stat().st_mode
-        if mode & 0o077:
-            raise InputError(f"{path} may be read by others; run chmod 600 on it, or delete it")
-        read = json.loads(path.read_text(encoding="utf-8"))
-        return KeyPair(check_key(read["public"]), check_key(read["secret"]))
+        pair = msgspec.json.decode(path.read_bytes(), type=KeyPair)
+        check_key(pair.public)
+        check_key(pair.secret)
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, TypeError, KeyError) as error:
+    except (OSError, ValueError, RecursionError, InputError) as error:
         raise InputError(
             f"{path} is no key pair ({error}); delete it and a new one is made"
         ) from error
+    if mode & 0o077:
+        raise InputError(f"{path} may be read by others; run chmod 600 on it, or delete it")
+    return pair
 
 
 def write_key_pair(path: Path, pair: KeyPair) -> None:
@@ -183,7 +189,7 @@ def check_key(text: object) -> str:
     Raises:
         InputError: It is not 40 characters of Z85.
     """
-    if not isinstance(text, str) or not _KEY.fullmatch(text):
+    if not isinstance(text, str) or len(text) != 40 or not all(map(_is_z85, _fives(text))):
         raise InputError("this is no key: one has 40 characters, as `lumivid keys show` prints it")
     return text
 
@@ -202,15 +208,32 @@ def check_name(name: str) -> str:
 def read_admitted(folder: Path) -> dict[str, str]:
     """The public keys that may submit, and the name of each.
 
-    A file that holds no key admits nobody.
+    A file that holds no key, or is named as no key may be, admits nobody.
     """
     admitted = {}
     for path in sorted(folder.glob("*.key")):
         try:
-            admitted[check_key(path.read_text(encoding="utf-8").strip())] = path.stem
+            if path.is_file():  # reading a pipe would wait for ever
+                key = check_key(path.read_text(encoding="utf-8").strip())
+                admitted[key] = check_name(path.stem)
         except (OSError, UnicodeDecodeError, InputError):
             continue
     return admitted
+
+
+def _fives(text: str) -> list[str]:
+    return [text[at : at + 5] for at in range(0, len(text), 5)]
+
+
+def _is_z85(five: str) -> bool:
+    """Whether five digits stand for four bytes: the highest digits overflow."""
+    value = 0
+    for each in five:
+        digit = _Z85.find(each)
+        if digit < 0:
+            return False
+        value = value * 85 + digit
+    return value < 2**32
 
 
 def _xdg(environ: Mapping[str, str], name: str, otherwise: Path) -> Path:

@@ -1,8 +1,7 @@
 """Bytes to messages and back: ``[b"LVX1", MessagePack map]``, and pixels as a third part.
 
 Whatever arrives, :func:`read_client_message` gives a checked message or raises
-:class:`RefusedError`:
-never another exception, and never more memory than a small multiple of what was sent.
+:class:`RefusedError`: never another exception, and never more than a few megabytes of memory.
 """
 
 from __future__ import annotations
@@ -24,6 +23,16 @@ from lumivid_fx.protocol.messages import (
 )
 
 MAGIC = b"LVX1"
+
+MAX_ITEMS = 1024
+"""Items of any list: a thousand noise levels, or jobs, are the most. MessagePack makes room for as
+many as a list claims, at each of 1024 depths, before it reads one."""
+
+MAX_FIELDS = 64
+"""Fields of any map, for the same reason."""
+
+MAX_REASON = 300
+"""Characters of a refusal that may come from what was sent."""
 
 Buffer = bytes | memoryview
 
@@ -67,8 +76,8 @@ def read_client_message(parts: Sequence[Buffer]) -> tuple[ClientMessage, Buffer]
     re = given if isinstance(given, str) and len(given) <= 64 else ""
     try:
         message: ClientMessage = msgspec.convert(raw, ClientMessage)
-    except (msgspec.ValidationError, ValueError, RecursionError) as error:
-        raise RefusedError("E_SCHEMA", f"the message was not understood: {error}", re) from error
+    except (ValueError, RecursionError) as error:
+        raise _not_understood("message", error, re) from error
     payload = parts[2] if len(parts) == 3 else b""
     if isinstance(message, Put) != (len(parts) == 3):
         raise RefusedError("E_FRAMING", "a put has three parts, every other message two", re)
@@ -86,16 +95,21 @@ def read_worker_message(parts: Sequence[Buffer]) -> tuple[WorkerMessage, Buffer 
     raw = _unpacked(_head(parts, 3))
     try:
         message: WorkerMessage = msgspec.convert(raw, WorkerMessage)
-    except (msgspec.ValidationError, ValueError, RecursionError) as error:
-        raise RefusedError(
-            "E_SCHEMA", f"the worker's message was not understood: {error}"
-        ) from error
+    except (ValueError, RecursionError) as error:
+        raise _not_understood("worker's message", error) from error
     return message, parts[2] if len(parts) == 3 else None
 
 
 def pack_request(request: Request) -> bytes:
-    """A request as bytes, always the same for the same request."""
-    return _packed(request)
+    """A request as bytes, always the same for the same request: 1 and 1.0 do not differ.
+
+    Raises:
+        RefusedError: It holds what no request may.
+    """
+    try:
+        return _packed(msgspec.convert(_one_zero(msgspec.to_builtins(request)), Request))
+    except ValueError as error:
+        raise _not_understood("request", error) from error
 
 
 def read_request(packed: bytes) -> Request:
@@ -106,8 +120,8 @@ def read_request(packed: bytes) -> Request:
     """
     try:
         return msgspec.convert(_unpacked(packed), Request)
-    except msgspec.ValidationError as error:
-        raise RefusedError("E_SCHEMA", f"the request was not understood: {error}") from error
+    except (ValueError, RecursionError) as error:
+        raise _not_understood("request", error) from error
 
 
 def request_digest(request: Request) -> str:
@@ -132,12 +146,38 @@ def _head(parts: Sequence[Buffer], most: int) -> Buffer:
 
 def _unpacked(packed: Buffer) -> dict[str, Any]:
     try:
-        raw = msgpack.unpackb(packed, object_pairs_hook=_map, ext_hook=_no_extension, timestamp=0)
+        raw = msgpack.unpackb(
+            packed,
+            object_pairs_hook=_map,
+            ext_hook=_no_extension,
+            max_array_len=MAX_ITEMS,
+            max_map_len=MAX_FIELDS,
+        )
     except (ValueError, TypeError, RecursionError, msgpack.UnpackException) as error:
-        raise RefusedError("E_SCHEMA", f"the message is no MessagePack map ({error})") from error
+        raise _not_understood("message", error) from error
     if not isinstance(raw, dict):
         raise RefusedError("E_SCHEMA", "the message is no MessagePack map")
     return raw
+
+
+def _not_understood(what: str, error: Exception, re: str = "") -> RefusedError:
+    # It goes into logs: in one line, of bounded length, although keys that were sent stand in it.
+    reason = str(error)[:MAX_REASON] or type(error).__name__
+    line = "".join(each if each.isprintable() else "?" for each in reason)
+    return RefusedError("E_SCHEMA", f"the {what} was not understood: {line}", re)
+
+
+def _one_zero(value: Any) -> Any:
+    """The same with 0 for -0, which are equal but have different bytes."""
+    match value:
+        case float():
+            return value + 0.0
+        case dict():
+            return {key: _one_zero(each) for key, each in value.items()}
+        case list() | tuple():
+            return [_one_zero(each) for each in value]
+        case _:
+            return value
 
 
 def _map(pairs: list[tuple[Any, Any]]) -> dict[str, Any]:

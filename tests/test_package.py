@@ -37,6 +37,9 @@ NUKE_SYNTAX = (3, 10)
 INSIDE_NUKE = ("errors.py", "client", "protocol")
 """Modules and rooms that Nuke's own Python imports."""
 
+SERVER = ("gate", "roots", "sandbox")
+"""Modules of the worker whose import must not load torch: those of its server."""
+
 UNSAFE_MODULES = {"cPickle", "cloudpickle", "dill", "joblib", "marshal", "pickle", "shelve"}
 """Modules whose reader can run code that a file names."""
 
@@ -80,6 +83,13 @@ def unsafe_reads(source: str) -> list[str]:
 def test_import_loads_nothing_heavy(statement: str) -> None:
     """A client-only install, which has no torch and no numpy, can import the package."""
     loaded, _ = heavy_after(statement)
+    assert loaded == set()
+
+
+@pytest.mark.parametrize("module", SERVER)
+def test_worker_server_loads_nothing_heavy(module: str) -> None:
+    """What the process that owns the socket is made of never waits for torch."""
+    loaded, _ = heavy_after(f"import lumivid_fx.worker.{module}")
     assert loaded == set()
 
 

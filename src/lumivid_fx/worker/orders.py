@@ -9,14 +9,18 @@ from __future__ import annotations
 import socket
 import threading
 from collections.abc import Iterator
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 
-from lumivid_fx.protocol.messages import Request
+from lumivid_fx.protocol.messages import Digest, FrameNumber, Request
 
 MAX_LINE = 4 * 1024 * 1024
 """Bytes of a message; a list of ten thousand finished frames is half a megabyte."""
+
+
+Count = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
+"""What the journal can hold: a process that says anything else has lost its mind."""
 
 
 class _Line(msgspec.Struct, frozen=True, kw_only=True, tag_field="t"):
@@ -113,11 +117,11 @@ class Step(_Line, frozen=True, tag="step"):
 
     job: str
     phase: str
-    step: int = 0
-    steps: int = 0
-    window: int = 0
-    windows: int = 0
-    total: int = 0
+    step: Count = 0
+    steps: Count = 0
+    window: Count = 0
+    windows: Count = 0
+    total: Count = 0
     eta_s: float | None = None
 
 
@@ -131,15 +135,15 @@ class FrameDone(_Line, frozen=True, tag="frame"):
     """
 
     job: str
-    frame: int
+    frame: FrameNumber
     how: Literal["rendered", "kept", "cache"]
-    sha256: str
-    size: int
+    sha256: Digest
+    size: Count
     path: str
     shape: tuple[int, int, int] | None = None
     space: str = ""
     model_clipped: float = 0.0
-    half_clamped: int = 0
+    half_clamped: Count = 0
 
 
 class FallBack(_Line, frozen=True, tag="fall_back"):
@@ -151,7 +155,7 @@ class FallBack(_Line, frozen=True, tag="fall_back"):
     """
 
     job: str
-    rung: int
+    rung: Count
     note: str
 
 
@@ -209,9 +213,14 @@ def read_report(line: bytes) -> Report:
 
 
 class RunnerEnd:
-    """The runner's end of the socket pair; any thread may report."""
+    """The runner's end of the socket pair; any thread may report.
+
+    Attributes:
+        descriptor: Of the socket.
+    """
 
     def __init__(self, descriptor: int) -> None:
+        self.descriptor = descriptor
         self._socket = socket.socket(fileno=descriptor)
         self._lock = threading.Lock()
 

@@ -1,0 +1,90 @@
+"""What a request is refused for before it becomes a job: everything the server can see by itself.
+
+The runner judges what takes a look at pixels.
+"""
+
+from __future__ import annotations
+
+import re
+
+from lumivid_fx.errors import InputError
+from lumivid_fx.protocol.messages import MAX_FRAME, MAX_FRAMES, PathSource, Request
+from lumivid_fx.worker.roots import Roots
+from lumivid_fx.worker.spool import Spool
+
+MAX_JOBS = 1000
+"""Jobs that have not ended, everybody's together."""
+
+MAX_SESSION_JOBS = 250
+"""The same for one session."""
+
+_RANGE = re.compile(r"\s*(-?\d{1,10})(?:-(-?\d{1,10}))?\s*")
+
+
+def check_request(request: Request, roots: Roots, spool: Spool) -> None:
+    """Refuse what cannot be done as asked.
+
+    Raises:
+        InputError: With the protocol's code; the message says what to change.
+    """
+    source = request.source
+    if isinstance(source, PathSource):
+        roots.check(source.path, "the plate")
+    else:
+        if request.settings.input_space is None:
+            raise _refusal(
+                "E_INPUT",
+                "the input space of pixels cannot be guessed; name it, such as srgb or acescg",
+            )
+        if source.frame_bytes > MAX_FRAME:
+            raise _refusal(
+                "E_LIMIT",
+                f"a frame of {source.width} x {source.height} has {source.frame_bytes} bytes, and "
+                f"at most {MAX_FRAME} are sent; give the worker a path instead",
+            )
+        if not spool.has_room_for(source.count * source.frame_bytes):
+            raise _refusal(
+                "E_DISK_FULL",
+                f"{source.count} frames of {source.frame_bytes} bytes find no room where the "
+                "worker keeps plates; free space there, or give the worker a path",
+            )
+    if request.deliver == "path":
+        if request.target is None:
+            raise _refusal("E_PATH", "the request names no output; give a target, or take pixels")
+        roots.check(request.target, "the output")
+    for what, path in (
+        ("the model", request.model),
+        ("the LoRA", request.lora),
+        ("the OCIO config", request.ocio),
+    ):
+        if path is not None:
+            roots.check(path, what)
+    _check_range(request.frames)
+
+
+def _check_range(frames: str | None) -> None:
+    """Refuse a range that runs backwards or is absurdly long; the plate's own is checked later."""
+    found = None if frames is None else _RANGE.fullmatch(frames)
+    if found is None:
+        if frames is not None:
+            raise _refusal(
+                "E_RANGE",
+                f"frame range {frames!r} cannot be read; write it as 1001-1049 or as one number",
+            )
+        return
+    first = int(found[1])
+    last = first if found[2] is None else int(found[2])
+    if last < first:
+        raise _refusal("E_RANGE", f"frame range {frames} runs backwards; write {last}-{first}")
+    if last - first >= MAX_FRAMES:
+        raise _refusal(
+            "E_LIMIT",
+            f"frame range {frames} has {last - first + 1} frames, and a job has at most "
+            f"{MAX_FRAMES}; cut it into several jobs",
+        )
+
+
+def _refusal(code: str, message: str) -> InputError:
+    error = InputError(message)
+    error.code = code
+    return error

@@ -540,3 +540,29 @@ def test_studio_views(tmp_path: Path) -> None:
     np.testing.assert_allclose(studio.linear_to_display(GREYS, "Wall/Film"), expected, atol=1e-5)
     linear = studio.display_to_linear(expected, "wall/film")
     np.testing.assert_allclose(linear, GREYS, atol=1e-5)
+
+
+def test_an_edited_table_is_read_again(tmp_path: Path) -> None:
+    """A config is its own file and the tables it names, and each load sees them as they are now."""
+    config = studio_config()
+    looks = PyOpenColorIO.GroupTransform([PyOpenColorIO.FileTransform("grade.spi1d")])
+    config.addColorSpace(ColorSpace(name="graded", toReference=looks))
+    config.addLook(
+        PyOpenColorIO.Look("print", "studio_lin", PyOpenColorIO.FileTransform("none.spi1d"))
+    )
+    config.setSearchPath("tables")
+    source = write(config, tmp_path)
+    table = tmp_path / "tables" / "grade.spi1d"
+    table.parent.mkdir()
+    for gain in (1.0, 2.0):
+        head = "Version 1\nFrom 0 1\nLength 2\nComponents 1\n"
+        table.write_text(f"{head}{{\n0.0\n{gain}\n}}\n", "ascii")
+        spaces = ColorSpaces(source)
+        assert spaces.files() == [Path(source), table]
+        grey = spaces.convert(np.full((1, 3), 0.5, np.float32), "graded", "studio_lin")
+        assert np.allclose(grey, 0.5 * gain, rtol=1e-6)  # one float32 product
+
+
+def test_the_built_in_config_has_no_files(spaces: ColorSpaces) -> None:
+    """It comes with the library."""
+    assert spaces.files() == []

@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from lumivid_fx.errors import InputError, RenderError
+from lumivid_fx.errors import DiskFullError, InputError, RenderError
 from lumivid_fx.media import Windows, open_plate
 from lumivid_fx.media.exr import (
     COMPRESSIONS,
@@ -260,7 +260,7 @@ def test_full_disk(tmp_path: Path, compression: str) -> None:
     write(tmp_path / "p.1001.exr", rgb, compression=compression)
     size = (tmp_path / "p.1001.exr").stat().st_size
     for limit in (100, size // 2, size - 1):
-        with small_disk(limit), pytest.raises(RenderError, match=r"p\.1002\.exr.*free space"):
+        with small_disk(limit), pytest.raises(DiskFullError, match=r"p\.1002\.exr.*free space"):
             write(tmp_path / "p.1002.exr", rgb, compression=compression)
         assert [p.name for p in tmp_path.iterdir()] == ["p.1001.exr"]
     assert is_finished(tmp_path / "p.1001.exr")

@@ -106,14 +106,29 @@ def picture(height: int, width: int, number: int) -> Pixels:
     return np.asarray(np.clip(0.5 + 0.4 * wave, 0, 1), np.float32)
 
 
-def write_png(folder: Path, numbers: Iterable[int], *, alpha: bool = False, shift: int = 0) -> str:
-    """Write a PNG sequence of 32 x 24 and give its pattern; `shift` makes it another one."""
+def write_png(
+    folder: Path,
+    numbers: Iterable[int],
+    *,
+    alpha: bool = False,
+    shift: int = 0,
+    size: tuple[int, int] = (24, 32),
+) -> str:
+    """Write a PNG sequence and give its pattern.
+
+    Args:
+        folder: Where.
+        numbers: Of the frames.
+        alpha: Whether there is a matte.
+        shift: Makes another sequence of the same size.
+        size: Height and width.
+    """
     folder.mkdir(exist_ok=True)
     for number in numbers:
-        pixels = (picture(24, 32, number + shift) * 255).round().astype(np.uint8)
+        pixels = (picture(*size, number + shift) * 255).round().astype(np.uint8)
         if alpha:
-            matte = np.linspace(0, 255, 32).astype(np.uint8)
-            pixels = np.dstack([pixels, np.broadcast_to(matte, (24, 32))])
+            matte = np.linspace(0, 255, size[1]).astype(np.uint8)
+            pixels = np.dstack([pixels, np.broadcast_to(matte, size)])
         path = folder / f"plate.{number:04d}.png"
         write_image(path, pixels, attributes={"oiio:UnassociatedAlpha": 1})
     return str(folder / "plate.####.png")

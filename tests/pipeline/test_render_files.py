@@ -20,8 +20,9 @@ from lumivid_fx.media import Windows, open_plate
 from lumivid_fx.media.exr import read_attributes, write_exr
 from lumivid_fx.media.plate import PRIMARIES
 from lumivid_fx.model.checkpoint import HdrModel
+from lumivid_fx.pipeline.frame_file import FrameFile
 from lumivid_fx.pipeline.render_files import RenderReport, render
-from lumivid_fx.pipeline.render_shot import FinishedFrame, Progress, ShotSettings
+from lumivid_fx.pipeline.render_shot import Progress, ShotSettings
 
 from .plates import picture, write_png
 
@@ -86,10 +87,11 @@ def test_a_sequence_renders(run: Run, plate: str, tmp_path: Path) -> None:
     """Each frame of the plate is one EXR of its number and size, that a reader opens."""
     told: list[Path] = []
 
-    def note(path: Path, frame: FinishedFrame) -> None:
-        assert path.exists()
-        assert f"{frame.source.number:04d}" in path.name
-        told.append(path)
+    def note(frame: FrameFile) -> None:
+        assert frame.path.exists()
+        assert f"{frame.number:04d}" in frame.path.name
+        assert frame.how == "rendered"
+        told.append(frame.path)
 
     started: list[tuple[int, int]] = []
     out = tmp_path / "out" / "hdr.####.exr"

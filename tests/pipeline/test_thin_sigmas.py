@@ -6,7 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lumivid_fx.pipeline.sampling import DISTILLED_SIGMAS, STAGE_2_SIGMAS, thin_sigmas
+from lumivid_fx.errors import InputError
+from lumivid_fx.pipeline.sampling import (
+    DISTILLED_SIGMAS,
+    STAGE_2_SIGMAS,
+    thin_schedule,
+    thin_sigmas,
+)
 
 SCHEDULES = st.sampled_from([DISTILLED_SIGMAS, STAGE_2_SIGMAS, (1.0, 0.0)])
 
@@ -38,3 +44,17 @@ def test_no_step_is_refused() -> None:
     """A schedule without a step is no schedule."""
     with pytest.raises(ValueError, match="at least one step"):
         thin_sigmas(DISTILLED_SIGMAS, 0)
+
+
+def test_every_stage_is_thinned() -> None:
+    """A stage that has fewer steps than asked for keeps its own."""
+    stages = (DISTILLED_SIGMAS, STAGE_2_SIGMAS)
+    assert thin_schedule(stages, 4) == (thin_sigmas(DISTILLED_SIGMAS, 4), STAGE_2_SIGMAS)
+    assert thin_schedule(stages, 8) == stages
+
+
+@pytest.mark.parametrize("steps", [0, -1, 9])
+def test_steps_that_the_model_has_not(steps: int) -> None:
+    """The message says how many there may be."""
+    with pytest.raises(InputError, match=f"steps is {steps}; this model takes 1 to 8"):
+        thin_schedule((DISTILLED_SIGMAS, STAGE_2_SIGMAS), steps)

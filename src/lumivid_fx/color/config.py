@@ -11,11 +11,20 @@ and display encodings are never invented.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import suppress
 from functools import cache
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import PyOpenColorIO
-from PyOpenColorIO import ColorSpace, Config, ExceptionMissingFile, GroupTransform
+from PyOpenColorIO import (
+    ColorSpace,
+    Config,
+    ExceptionMissingFile,
+    FileTransform,
+    GroupTransform,
+)
 
 from lumivid_fx.color import transfer
 from lumivid_fx.errors import InputError
@@ -103,6 +112,7 @@ def load_config(source: str) -> Any:
     Raises:
         InputError: The config is missing or is not one that OpenColorIO can read.
     """
+    PyOpenColorIO.ClearAllCaches()  # else a table that was edited stays as it was first read
     try:
         config = Config.CreateFromFile(source)
         _add_working_spaces(config)
@@ -112,6 +122,39 @@ def load_config(source: str) -> Any:
             "give the path of a readable config.ocio"
         ) from error
     return config
+
+
+def files_of(config: Any, source: str) -> list[Path]:
+    """List the files that a loaded config is made of: its own, and the tables that it names."""
+    found = set() if source.startswith("ocio://") else {Path(source)}
+    context = config.getCurrentContext()
+    for name in _table_names(GroupTransform([*filter(None, _transforms(config))])):
+        with suppress(*OCIO_ERRORS):  # a table that is missing is no part of any result
+            found.add(Path(context.resolveFileLocation(name)))
+    return sorted(found)
+
+
+def _transforms(config: Any) -> Iterator[Any]:
+    """Every transform that a config holds, None among them."""
+    spaces = PyOpenColorIO.SEARCH_REFERENCE_SPACE_ALL, PyOpenColorIO.COLORSPACE_ALL
+    for space in config.getColorSpaces(*spaces):
+        yield space.getTransform(PyOpenColorIO.COLORSPACE_DIR_TO_REFERENCE)
+        yield space.getTransform(PyOpenColorIO.COLORSPACE_DIR_FROM_REFERENCE)
+    for view in config.getViewTransforms():
+        yield view.getTransform(PyOpenColorIO.VIEWTRANSFORM_DIR_TO_REFERENCE)
+        yield view.getTransform(PyOpenColorIO.VIEWTRANSFORM_DIR_FROM_REFERENCE)
+    for look in config.getLooks():
+        yield look.getTransform()
+        yield look.getInverseTransform()
+
+
+def _table_names(transform: Any) -> Iterator[str]:
+    """The tables that a transform reads, and those within it."""
+    if isinstance(transform, GroupTransform):
+        for part in transform:
+            yield from _table_names(part)
+    elif isinstance(transform, FileTransform):
+        yield transform.getSrc()
 
 
 def find_space(config: Any, name: str) -> Any:

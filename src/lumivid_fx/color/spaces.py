@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,7 @@ from lumivid_fx.color.config import (
     SHORT_NAMES,
     WORKING_SPACES,
     brief,
+    files_of,
     find_space,
     load_config,
 )
@@ -79,6 +81,10 @@ class ColorSpaces:
         """
         self.source = DEFAULT_CONFIG if config is None else config
         self._config = load_config(self.source)
+
+    def files(self) -> list[Path]:
+        """The files that the config is made of; none for the built-in one."""
+        return files_of(self._config, self.source)
 
     def names(self) -> list[str]:
         """List the short names that this config has, then the config's own active spaces."""

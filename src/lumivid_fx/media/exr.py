@@ -7,11 +7,8 @@ written.
 
 from __future__ import annotations
 
-import errno
 import os
-import secrets
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
 
@@ -26,6 +23,7 @@ from lumivid_fx.errors import InputError, RenderError
 from lumivid_fx.media import attributes as metadata
 from lumivid_fx.media.image_file import error_text, open_image
 from lumivid_fx.media.plate import FloatImage, Windows
+from lumivid_fx.media.whole_file import require_room, whole_file
 
 COMPRESSIONS = ("zip", "zips", "piz", "dwaa", "dwab", "none")
 """What is offered: OpenImageIO writes zip, without a word, for any name that it does not know."""
@@ -40,7 +38,6 @@ Samples = npt.NDArray[np.float16] | npt.NDArray[np.float32]
 
 _COLOUR = frozenset({"chromaticities", "colorInteropID"})
 _RATES = frozenset({"framesPerSecond", "FramesPerSecond"})
-_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 class OutputPattern:
@@ -117,7 +114,8 @@ def write_exr(
 
     Raises:
         InputError: The compression is unknown, or the file cannot be made where it was asked for.
-        RenderError: The frame holds NaN, or the disk took only part of it.
+        DiskFullError: The disk took only part of it.
+        RenderError: The frame holds NaN, or was not written whole for another reason.
     """
     number = attributes.get(FRAME_ATTRIBUTE)
     where = str(path) if number is None else f"{path} (frame {number})"
@@ -173,51 +171,26 @@ def _spec(windows: Windows, channels: int, half: bool) -> OpenImageIO.ImageSpec:
 
 
 def _write_whole(path: Path, spec: OpenImageIO.ImageSpec, samples: Samples, where: str) -> None:
-    """Write beside, check, bring to disk, rename; on any failure nothing of it stays."""
-    beside = path.with_name(f".{path.stem}.{secrets.token_hex(4)}.exr")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        beside.touch(exist_ok=False)  # a folder that refuses files says why here, by its errno
-        _write(beside, spec, samples, where)
-        _sync(beside)
-        beside.replace(path)
-        _sync(path.parent)
-    except OSError as error:
-        if error.errno in _NO_ROOM:
-            raise _cut_short(where, str(error.strerror)) from error
-        raise InputError(
-            f"{where} cannot be written ({error.strerror}); choose another folder or change its "
-            "permissions"
-        ) from error
-    finally:
-        with suppress(OSError):
-            beside.unlink(missing_ok=True)
+    with whole_file(path, where) as beside:
+        failure = _write(beside, spec, samples)
+        if failure is not None:
+            require_room(beside)  # OpenImageIO does not say that a disk is full, so we ask it
+            raise RenderError(
+                f"{where} was not written whole ({failure}); check that disk and render again, for "
+                "finished frames stay"
+            )
 
 
-def _write(beside: Path, spec: OpenImageIO.ImageSpec, samples: Samples, where: str) -> None:
-    output = OpenImageIO.ImageOutput.create(str(beside))
+def _write(path: Path, spec: OpenImageIO.ImageSpec, samples: Samples) -> str | None:
+    """Write an EXR and look at it again; why it is not whole, or None where it is."""
+    output = OpenImageIO.ImageOutput.create(str(path))
     if output is None:
-        raise _cut_short(where, error_text(OpenImageIO))
-    done = output.open(str(beside), spec) and output.write_image(samples)
+        return error_text(OpenImageIO)
+    done = output.open(str(path), spec) and output.write_image(samples)
     said = error_text(output)
-    if not (output.close() and done and _is_whole(beside)):
-        raise _cut_short(where, said or error_text(output))
-
-
-def _cut_short(where: str, said: str) -> RenderError:
-    return RenderError(
-        f"{where} was not written whole ({said or 'the disk took part of it'}); free space on that "
-        "disk and render again, for finished frames stay"
-    )
-
-
-def _sync(path: Path) -> None:
-    """Wait until a file or folder is on disk."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    if output.close() and done and _is_whole(path):
+        return None
+    return said or error_text(output) or "the disk took part of it"
 
 
 def _is_whole(path: Path) -> bool:

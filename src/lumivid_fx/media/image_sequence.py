@@ -6,6 +6,8 @@ long shot on a slow disk opens at once; every other frame is held against the fi
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from lumivid_fx.errors import InputError
 from lumivid_fx.media import attributes as metadata
 from lumivid_fx.media.frame_range import find_frames, format_range
@@ -93,6 +95,10 @@ class ImageSequence(Plate):
         if alpha is not None and UNASSOCIATED in picture.attributes:
             attributes[UNASSOCIATED] = 1
         return Frame(number, rgb, alpha, picture.windows, attributes)
+
+    def file_of(self, number: int) -> Path:
+        """The file of one frame."""
+        return self._files[number]
 
     def close(self) -> None:
         """Nothing is held open between frames."""

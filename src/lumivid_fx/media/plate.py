@@ -135,6 +135,11 @@ class Plate(ABC):
             InputError: There is no such frame, or it is damaged or unlike the others.
         """
 
+    def file_of(self, number: int) -> Path:
+        """The file that holds a frame of :attr:`frame_numbers`: a movie's is the same for all."""
+        del number
+        return Path(self.source)
+
     @abstractmethod
     def close(self) -> None:
         """Let go of files; a closed plate is not read again."""
@@ -162,13 +167,18 @@ def open_plate(source: str, frames: str | None = None) -> Plate:
         InputError: The source cannot be read as asked; the message says what to change.
     """
     wanted = None if frames is None else parse_range(frames)
-    if Path(source).suffix.lower() in MOVIE_DEMUXERS:
+    if is_movie(source):
         from lumivid_fx.media.movie import Movie
 
         return Movie(source, wanted)
     from lumivid_fx.media.image_sequence import ImageSequence
 
     return ImageSequence(source, wanted)
+
+
+def is_movie(source: str) -> bool:
+    """Whether a source is named as a movie is."""
+    return Path(source).suffix.lower() in MOVIE_DEMUXERS
 
 
 def check_size(width: int, height: int, where: str) -> None:

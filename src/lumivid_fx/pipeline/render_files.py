@@ -7,23 +7,30 @@ other, so the result is the same, bit for bit, as that of a run nobody disturbed
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 
-from lumivid_fx import __version__
 from lumivid_fx.color.spaces import ColorSpaces
 from lumivid_fx.color.transfer import ClipCount
 from lumivid_fx.errors import InputError
 from lumivid_fx.media import Plate, open_plate, parse_range
-from lumivid_fx.media.exr import OutputPattern, read_attributes, write_exr
-from lumivid_fx.media.frame_range import find_frames
-from lumivid_fx.media.image_file import IMAGE_FORMATS
-from lumivid_fx.media.plate import MOVIE_DEMUXERS
+from lumivid_fx.media.exr import FRAME_ATTRIBUTE, write_exr
+from lumivid_fx.media.plate import is_movie
+from lumivid_fx.media.whole_file import remove_leftovers
 from lumivid_fx.model.checkpoint import HdrModel, load_model
+from lumivid_fx.pipeline.file_digests import FileDigests
+from lumivid_fx.pipeline.frame_file import FrameFile, InOrder
+from lumivid_fx.pipeline.frame_keys import (
+    CLIPPED_ATTRIBUTE,
+    DIGEST_ATTRIBUTE,
+    FramesByContent,
+    FrameStore,
+    frame_marks,
+    plate_fingerprint,
+)
 from lumivid_fx.pipeline.noise import SeededNoise
 from lumivid_fx.pipeline.preflight import (
     check_settings,
@@ -33,14 +40,8 @@ from lumivid_fx.pipeline.preflight import (
     require_size,
     require_writable,
 )
-from lumivid_fx.pipeline.render_shot import (
-    FinishedFrame,
-    ProgressCallback,
-    ShotSettings,
-    render_shot,
-)
-
-SETTINGS_ATTRIBUTE = "lumivid/digest"
+from lumivid_fx.pipeline.render_shot import ProgressCallback, ShotSettings, render_shot
+from lumivid_fx.pipeline.resume import Earlier, missing_frames, output_pattern
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,7 @@ class RenderReport:
         frames: Files of all frames asked for, in order.
         rendered: How many were made now.
         kept: How many were there already, from the same settings.
+        cached: How many came out of the store.
         model_clipped: Model samples outside the curve, clamped to it.
         half_clamped: Samples beyond half float, clamped to +-65504.
     """
@@ -58,6 +60,7 @@ class RenderReport:
     frames: list[Path]
     rendered: int
     kept: int
+    cached: int
     model_clipped: ClipCount
     half_clamped: int
 
@@ -72,9 +75,11 @@ def render(
     ocio: str | None = None,
     compression: str = "zip",
     overwrite: bool = False,
+    earlier: Earlier | None = None,
+    store: FrameStore | None = None,
     on_start: Callable[[int, int], None] | None = None,
     on_progress: ProgressCallback | None = None,
-    on_frame: Callable[[Path, FinishedFrame], None] | None = None,
+    on_frame: Callable[[FrameFile], None] | None = None,
 ) -> RenderReport:
     """Render a plate to half-float EXR frames.
 
@@ -88,10 +93,12 @@ def render(
         ocio: A studio's OCIO config; None is the built-in one.
         compression: EXR compression.
         overwrite: Render again what is there already.
-        on_start: Called once before the first window, with how many frames are to be rendered and
-            how many are there already.
+        earlier: What is known of an attempt at this render that did not end.
+        store: Frames by content: what it holds is not rendered, what is rendered goes into it.
+        on_start: Called once before the first frame, with how many frames are missing and how many
+            are there already.
         on_progress: Called after each sampler step; raise to cancel, finished frames stay.
-        on_frame: Called when a frame is on disk.
+        on_frame: Called once for each frame on disk, in ascending order whatever way it came.
 
     Returns:
         What was done.
@@ -104,8 +111,9 @@ def render(
         >>> import lumivid_fx
         >>> lumivid_fx.render("clip.mp4", "out/plate.####.exr")  # doctest: +SKIP
     """
-    settings = settings or ShotSettings()
+    settings, earlier = settings or ShotSettings(), earlier or Earlier()
     check_settings(settings, compression)
+    digests = FileDigests() if store is None else _first_look(source, ocio)
     spaces = ColorSpaces(ocio)
     chromaticities = spaces.chromaticities(settings.output_space)
     if chromaticities is None:
@@ -114,24 +122,59 @@ def render(
             "such as acescg or lin_rec709"
         )
     wanted = None if frames is None else parse_range(frames)
-    with _open_whole(source, frames) as ahead, _open_whole(source, frames) as behind:
+    with open_whole(source, frames) as ahead, open_whole(source, frames) as behind:
         numbers = list(wanted or ahead.frame_numbers)
         require_inside(source, numbers, ahead)
         require_size(source, ahead)
-        stem = Path(source).name.split(".")[0] or "plate"
-        pattern = OutputPattern(target, stem=stem, still=len(numbers) == 1)
-        require_elsewhere(pattern.path(numbers[0]), source)
-        require_writable(pattern.path(numbers[0]))
+        pattern = output_pattern(source, target, still=len(numbers) == 1)
+        left = [number for number in numbers if number not in earlier.finished]
+        for path in [pattern.path(number) for number in left[:1]]:
+            require_elsewhere(path, source)
+            require_writable(path)
         if not isinstance(model, HdrModel):
             model = (model or load_model)()
-        manifest = model.manifest
-        settings = choose_windows(
-            settings, manifest.window_frames, manifest.overlap_frames, model.temporal_ratio
+        fill = partial(
+            choose_windows,
+            length=model.manifest.window_frames,
+            overlap=model.manifest.overlap_frames,
+            ratio=model.temporal_ratio,
         )
-        making = _attributes(settings, model, ocio, ahead)
-        todo = _todo(source, pattern, numbers, making[SETTINGS_ATTRIBUTE], overwrite=overwrite)
+        settings, fingerprint = fill(settings), plate_fingerprint(ahead)
+        marks, *others = (
+            frame_marks(each, model, ocio, ahead, fingerprint)
+            for each in (settings, *map(fill, earlier.settings))
+        )
+        missing = missing_frames(
+            source,
+            pattern,
+            left,
+            {each[DIGEST_ATTRIBUTE] for each in (marks, *others)},
+            earlier.spoilt,
+            overwrite=overwrite,
+        )
+        remove_leftovers(map(pattern.path, missing))
         if on_start is not None:
-            on_start(len(todo), len(numbers) - len(todo))
+            on_start(len(missing), len(left) - len(missing))
+        fps = ahead.fps if settings.fps is None else _rate(settings.fps)
+        by_content = FramesByContent(
+            store,
+            ahead,
+            settings,
+            model,
+            common={**marks, "compression": compression, "fps": fps},
+            colour=spaces.files(),
+            digests=digests,
+        )
+        order = InOrder(on_frame or (lambda _: None), left)
+        gaps, todo = set(missing), []
+        for number in left:
+            path = pattern.path(number)
+            if number not in gaps:
+                order.add(FrameFile(number, path, "kept"))
+            elif by_content.fetch(number, path):
+                order.add(FrameFile(number, path, "cache"))
+            else:
+                todo.append(number)
         clipped, clamped = ClipCount(), 0
         for finished in render_shot(
             ahead,
@@ -145,31 +188,40 @@ def render(
         ):
             number = finished.source.number
             path = pattern.path(number)
-            own = {"lumivid/frame": number, "lumivid/model_clipped": _share(finished.clipped)}
-            clamped += write_exr(
+            own = {FRAME_ATTRIBUTE: number, CLIPPED_ATTRIBUTE: _share(finished.clipped)}
+            half_clamped = write_exr(
                 path,
                 finished.rgb,
                 finished.source.alpha,
                 windows=finished.source.windows,
-                attributes={**finished.source.attributes, **making, **own},
+                attributes={**finished.source.attributes, **marks, **own},
                 chromaticities=chromaticities,
                 interop_id=spaces.interop_id(settings.output_space),
-                fps=ahead.fps if settings.fps is None else _rate(settings.fps),
+                fps=fps,
                 compression=compression,
             )
-            clipped = clipped + finished.clipped
-            if on_frame is not None:
-                on_frame(path, finished)
+            clipped, clamped = clipped + finished.clipped, clamped + half_clamped
+            order.add(FrameFile(number, path, "rendered", finished.clipped, half_clamped))
+            by_content.keep(number, path)
     return RenderReport(
         frames=[pattern.path(n) for n in numbers],
         rendered=len(todo),
-        kept=len(numbers) - len(todo),
+        kept=len(left) - len(missing),
+        cached=len(missing) - len(todo),
         model_clipped=clipped,
         half_clamped=clamped,
     )
 
 
-def _open_whole(source: str, frames: str | None) -> Plate:
+def _first_look(source: str, ocio: str | None) -> FileDigests:
+    """Hash what is opened once, before it is: an open file is read on though it is replaced."""
+    digests = FileDigests()
+    for path in [*ColorSpaces(ocio).files(), *([Path(source)] if is_movie(source) else [])]:
+        digests.look(path)
+    return digests
+
+
+def open_whole(source: str, frames: str | None) -> Plate:
     """Open every frame of the plate, so that windows do not depend on the range asked for.
 
     A plate with holes outside of the range stands for the range alone.
@@ -180,76 +232,6 @@ def _open_whole(source: str, frames: str | None) -> Plate:
         return open_plate(source)
     except InputError:
         return open_plate(source, frames)
-
-
-def _attributes(
-    settings: ShotSettings, model: HdrModel, ocio: str | None, plate: Plate
-) -> dict[str, object]:
-    """The ``lumivid/*`` attributes of every frame of this render."""
-    chosen = {
-        **asdict(settings),
-        "input_space": settings.input_space or plate.space,
-        "sigmas": settings.sigmas or model.manifest.sigmas,
-        "ocio": ocio or "built-in",
-        "plate": [plate.width, plate.height, plate.first_frame, plate.last_frame],
-        "plate_digest": _fingerprint(plate),
-        "model": model.digest,
-        "device": model.device.type,
-        "version": __version__,
-    }
-    text = json.dumps(chosen, sort_keys=True)
-    lora, strength = model.lora
-    return {
-        "lumivid/version": __version__,
-        "lumivid/model": model.manifest.name,
-        "lumivid/model_digest": model.digest,
-        "lumivid/lora": lora,
-        "lumivid/lora_strength": strength,
-        "lumivid/transfer": model.transfer.name,
-        "lumivid/seed": settings.seed,
-        "lumivid/settings": text,
-        "lumivid/source": Path(plate.source).name,
-        SETTINGS_ATTRIBUTE: hashlib.sha256(text.encode()).hexdigest(),
-    }
-
-
-def _fingerprint(plate: Plate) -> str:
-    """What tells a plate from others of its size and length: its first frame's pixels, as a hash.
-
-    Empty where that frame is damaged, which hinders no range without it.
-    """
-    try:
-        return hashlib.sha256(plate.read(plate.first_frame).rgb.tobytes()).hexdigest()
-    except InputError:
-        return ""
-
-
-def _files_of(source: str, numbers: list[int]) -> set[Path]:
-    """The plate's own files, which may be renders of ours too; a movie is none that we write."""
-    if Path(source).suffix.lower() in MOVIE_DEMUXERS:
-        return set()
-    wanted = range(numbers[0], numbers[-1] + 1)
-    return {path.resolve() for path in find_frames(source, wanted, IMAGE_FORMATS).values()}
-
-
-def _todo(
-    source: str, pattern: OutputPattern, numbers: list[int], digest: object, *, overwrite: bool
-) -> list[int]:
-    """Frames still to render; those of another render are refused unless they may be replaced."""
-    todo, plate = [], _files_of(source, numbers)
-    for number in numbers:
-        path = pattern.path(number)
-        require_elsewhere(path, source)
-        if path.resolve() in plate:
-            raise InputError(f"{path} is the plate itself; choose another output")
-        if overwrite or not path.exists():
-            todo.append(number)
-        elif read_attributes(path).get(SETTINGS_ATTRIBUTE) != digest:
-            raise InputError(
-                f"{path} (frame {number}) was made with other settings or from another plate; "
-                "render with --overwrite, or to another folder"
-            )
-    return todo
 
 
 def _rate(fps: float) -> Fraction:

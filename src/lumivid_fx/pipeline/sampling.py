@@ -9,6 +9,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from lumivid_fx.errors import InputError
+
 DISTILLED_SIGMAS = (1.0, 0.99375, 0.9875, 0.98125, 0.975, 0.909375, 0.725, 0.421875, 0.0)
 """LTX-2 distilled schedule, stage 1: 8 steps."""
 
@@ -34,6 +36,22 @@ def thin_sigmas(sigmas: Sequence[float], steps: int) -> tuple[float, ...]:
     there = len(sigmas) - 1
     taken = min(steps, there)
     return (*(sigmas[i * there // taken] for i in range(taken)), sigmas[-1])
+
+
+def thin_schedule(stages: Sequence[Sequence[float]], steps: int) -> tuple[tuple[float, ...], ...]:
+    """A model's noise levels, every stage thinned to the steps asked for.
+
+    Args:
+        stages: The model's own levels of each stage.
+        steps: As the user gave it; a shorter stage is kept as it is.
+
+    Raises:
+        InputError: No step at all, or more than the model has.
+    """
+    most = max(len(stage) for stage in stages) - 1
+    if not 1 <= steps <= most:
+        raise InputError(f"steps is {steps}; this model takes 1 to {most}")
+    return tuple(thin_sigmas(stage, steps) for stage in stages)
 
 
 class Latents(NamedTuple):

@@ -1,0 +1,73 @@
+"""What a render runs on: which it is, what it is called, and when its memory runs out.
+
+torch is imported when it is needed, for the command line asks here about errors of any kind.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+
+from lumivid_fx.errors import InputError, LumividError
+
+
+def choose_device(asked: str) -> str:
+    """The torch device to load a model on.
+
+    Args:
+        asked: ``cpu``, ``cuda``, or ``auto`` for a GPU if there is one.
+
+    Raises:
+        InputError: A GPU was asked for and torch sees none.
+    """
+    import torch
+
+    there = torch.cuda.is_available()
+    if asked == "cuda" and not there:
+        raise InputError("torch sees no CUDA device; check `lumivid doctor`, or give --device cpu")
+    return "cuda" if there and asked != "cpu" else "cpu"
+
+
+def device_name(device: str) -> str:
+    """What people call a device: ``cpu``, or ``cuda:0 NVIDIA H200`` by the driver's number."""
+    import torch
+
+    if device == "cpu":
+        return device
+    index = torch.cuda.current_device()
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",")
+    number = visible[index] if index < len(visible) and visible[index] else str(index)
+    return f"{device}:{number} {torch.cuda.get_device_name(index)}"
+
+
+def kernels_name(device: str) -> str:
+    """What decides how a device rounds: the GPU's model, or the CPU's widest instructions."""
+    import torch
+
+    if device == "cpu":
+        return f"cpu {torch.backends.cpu.get_cpu_capability()}"
+    return str(torch.cuda.get_device_name())
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error says that memory ran out: torch has no class for it on the CPU."""
+    if isinstance(error, LumividError):
+        return False
+    known = isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"
+    return known or (isinstance(error, RuntimeError) and "can't allocate memory" in str(error))
+
+
+def free_memory() -> None:
+    """Give back what nobody holds any more."""
+    gc.collect()
+    import torch
+
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+
+
+def peak_memory() -> int:
+    """Bytes that tensors took on the GPU at most, so far; 0 without one."""
+    import torch
+
+    return int(torch.cuda.max_memory_allocated()) if torch.cuda.is_available() else 0

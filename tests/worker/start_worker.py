@@ -12,6 +12,7 @@ import json
 import sys
 from pathlib import Path
 
+from lumivid_fx.errors import LumividError
 from lumivid_fx.protocol.places import Places
 from lumivid_fx.worker.log import log_json_lines
 from lumivid_fx.worker.server import WorkerSettings, new_boot, serve
@@ -30,7 +31,10 @@ def main() -> None:
         given["model"] = Path(given["model"])
     boot = new_boot()
     log_json_lines(boot)
-    serve(WorkerSettings(places=Places.of(), **given), boot)
+    try:
+        serve(WorkerSettings(places=Places.of(), **given), boot)
+    except LumividError as error:
+        sys.exit(f"lumivid: {error}")  # as the command line does
 
 
 if __name__ == "__main__":

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -11,6 +14,14 @@ from typer.testing import CliRunner
 
 from lumivid_fx.cli import app
 from lumivid_fx.doctor import Check, examine
+from lumivid_fx.protocol.places import (
+    HOME,
+    Connection,
+    KeyPair,
+    Places,
+    write_connection,
+    write_key_pair,
+)
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +41,8 @@ def test_every_part_has_its_row(rows: dict[str, Check]) -> None:
     machine = {"Python", "lumivid-fx", "device", "memory", "disk"}
     works = {"model", "OCIO config", "EXR write and read", "movies"}
     colour = {"LogC3, published", "LogC3, OpenColorIO"}
-    assert packages | machine | works | colour <= set(rows)
+    worker = {"keys", "confinement", "worker"}
+    assert packages | machine | works | colour | worker <= set(rows)
 
 
 def test_model_row_says_which(rows: dict[str, Check]) -> None:
@@ -52,6 +64,36 @@ def test_faults_say_what_to_do(tiny_model_folder: Path, tmp_path: Path) -> None:
     assert found["OCIO config"].status == "fail"
     assert "config.ocio" in found["OCIO config"].remedy
     assert found["EXR write and read"].status == "ok"
+
+
+def test_worker_rows_say_who_runs_and_which_keys_are_safe(
+    tiny_model_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A worker that is gone is told, and so is a key that others can read."""
+    monkeypatch.setenv(HOME, str(tmp_path))
+    places = Places.of()
+    # The public and the secret key of ZeroMQ's own documentation (zmq_curve).
+    pair = KeyPair(
+        "rq:rM>}U?@Lns47E1%kR.o@n%FcmmsL/@{H8]yf7", "JTKVSB%%)wK0E.X)V>+}o?pNmC{O&4W4b!Ni{Lh6"
+    )
+    write_key_pair(places.keys / "client.key", pair)
+
+    def look(pid: int) -> dict[str, Check]:
+        listens = Connection("tcp://127.0.0.1:47800", pair.public, pid, "0" * 32, (1,))
+        write_connection(places.connection, listens)
+        return {check.name: check for check in examine(tiny_model_folder)}
+
+    found = look(os.getpid())
+    assert (found["keys"].status, found["worker"].status) == ("ok", "ok")
+    assert "client.key" in found["keys"].detail
+    assert "tcp://127.0.0.1:47800" in found["worker"].detail
+    (places.keys / "client.key").chmod(0o644)
+    with subprocess.Popen([sys.executable, "-c", ""]) as ended:
+        ended.wait()
+    found = look(ended.pid)
+    assert (found["keys"].status, found["worker"].status) == ("fail", "warn")
+    assert "chmod 600" in found["keys"].remedy
+    assert "lumivid worker" in found["worker"].remedy
 
 
 def test_json_parses_and_exit_code_is_0(tiny_model_folder: Path) -> None:

@@ -30,7 +30,7 @@ MAY_USE: dict[str, set[str]] = {
     "client":     {"errors", "protocol"},
     "review":     {"errors", "color", "media"},
     "train":      {"errors", "color", "media", "model"},
-    "doctor":     {"errors", "color", "media", "model"},
+    "doctor":     {"errors", "color", "media", "model", "protocol", "worker"},
     "pipeline":   {"errors", "color", "media", "model"},
     "worker":     {"errors", "color", "media", "model", "pipeline", "protocol"},
     # A top floor: it measures what the pipeline renders, on the maps that training held out.

@@ -78,6 +78,9 @@ def examine(model: Path | None = None, ocio: str | None = None) -> Iterator[Chec
         "LogC3, OpenColorIO": _ocio_logc3,
         "EXR write and read": _exr,
         "movies": _movies,
+        "keys": _keys,
+        "confinement": _confinement,
+        "worker": _worker,
     }
     for name, look in looks.items():
         yield _guarded(name, look)
@@ -283,3 +286,43 @@ def _movies() -> Check:
     if missing:
         return Check("movies", "warn", f"no decoder for {', '.join(missing)}", remedy)
     return Check("movies", "ok", ", ".join(MOVIE_CODECS))
+
+
+def _keys() -> Check:
+    from lumivid_fx.protocol.places import Places, read_key_pair
+
+    folder = Places.of().keys
+    found = [path.name for path in sorted(folder.glob("*.key")) if read_key_pair(path) is not None]
+    made = ", ".join(found) or "none yet, made at the first use"
+    return Check("keys", "ok", f"{made}, in {folder}")
+
+
+def _confinement() -> Check:
+    from lumivid_fx.worker.sandbox import landlock_abi
+
+    abi = landlock_abi()
+    if abi:
+        return Check("confinement", "ok", f"Landlock {abi}: a worker opens files of its roots only")
+    return Check(
+        "confinement",
+        "warn",
+        "this kernel has no Landlock, so that a damaged plate could reach beyond a worker's roots",
+        "use Linux 5.13 or newer, or render only plates you trust",
+    )
+
+
+def _worker() -> Check:
+    from lumivid_fx.protocol.places import Places, read_connection
+
+    file = Places.of().connection
+    if not file.exists():
+        return Check("worker", "ok", "none is running")
+    connection = read_connection(file)
+    if Path(f"/proc/{connection.pid}").exists():
+        return Check("worker", "ok", f"pid {connection.pid} at {connection.endpoint}")
+    return Check(
+        "worker",
+        "warn",
+        f"pid {connection.pid} is gone without a word; its jobs are kept",
+        "start it again with `lumivid worker`",
+    )

@@ -11,10 +11,19 @@ from tests.media.files import write_image
 from typer.testing import CliRunner, Result
 
 from lumivid_fx.cli import app
+from lumivid_fx.protocol.places import HOME
 
 WIDTH, HEIGHT = 40, 24
 
 FIRST = 1001
+
+START = """
+import signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job may inherit it ignored
+from lumivid_fx.cli import main
+main()
+"""
+"""For ``python -c``: the command line in a process that Ctrl-C reaches."""
 
 
 def picture(index: int, width: int = WIDTH, height: int = HEIGHT) -> npt.NDArray[np.uint8]:
@@ -34,9 +43,10 @@ def write_plate(folder: Path, count: int) -> Path:
     return folder
 
 
-def lumivid(*arguments: str | Path) -> Result:
-    """Run the command line in this process."""
-    return CliRunner().invoke(app, [str(argument) for argument in arguments])
+def lumivid(*arguments: str | Path, home: Path | None = None) -> Result:
+    """Run the command line in this process, with keys and worker of `home` if it is given."""
+    env = {} if home is None else {HOME: str(home)}
+    return CliRunner().invoke(app, [str(argument) for argument in arguments], env=env)
 
 
 def the_sentence(result: Result) -> str:

@@ -13,6 +13,7 @@ import pytest
 from packaging.requirements import Requirement
 
 import lumivid_fx
+from lumivid_fx.protocol.places import HOME
 
 PROJECT = "lumivid-fx"
 RUN = "from lumivid_fx.cli import main; main()"
@@ -47,7 +48,7 @@ def lumivid(client: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
         text=True,
         check=False,
         timeout=300,
-        env={**os.environ, "PYTHONPATH": str(client)},
+        env={**os.environ, "PYTHONPATH": str(client), HOME: str(client / "home")},
         cwd=client,
     )
 
@@ -60,6 +61,33 @@ def test_render_says_what_to_install(client: Path) -> None:
     assert ended.stderr.count("\n") == 1
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("submit", "in.mp4", "out/"),
+        ("render", "in.mp4", "out/", "--worker"),
+        ("jobs",),
+        ("watch", "3f"),
+        ("worker", "status"),
+    ],
+)
+def test_without_a_worker_there_is_one_sentence(client: Path, arguments: tuple[str, ...]) -> None:
+    """What speaks to a worker comes as far as to see that there is none: exit code 4."""
+    ended = lumivid(client, *arguments)
+    assert ended.returncode == 4, ended.stderr
+    assert "start one with `lumivid worker`" in ended.stderr
+    assert ended.stderr.count("\n") == 1
+
+
+def test_worker_says_what_to_install(client: Path) -> None:
+    """A worker whose processes could not render does not start; nothing is made."""
+    ended = lumivid(client, "worker")
+    assert ended.returncode == 2, ended.stderr
+    assert "install lumivid-fx[worker]" in ended.stderr
+    assert ended.stderr.count("\n") == 1
+    assert not (client / "home").exists()
+
+
 def test_doctor_has_a_row_for_what_is_missing(client: Path) -> None:
     """Missing packages are rows with a remedy, and the exit code is 1."""
     ended = lumivid(client, "doctor", "--json")
@@ -67,7 +95,8 @@ def test_doctor_has_a_row_for_what_is_missing(client: Path) -> None:
     assert ended.stderr == ""
     told = json.loads(ended.stdout)
     rows = {row["name"]: row for row in told["checks"]}
-    assert rows["typer"]["status"] == "ok"
+    for name in ("typer", "pyzmq", "keys", "worker"):
+        assert rows[name]["status"] == "ok", rows[name]
     for name in ("torch", "numpy", "diffusers", "device", "model", "EXR write and read"):
         assert rows[name]["status"] == "fail", rows[name]
         assert "lumivid-fx[worker]" in rows[name]["remedy"]

@@ -12,19 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from tests.cli.plates import FIRST, files, frame_names, lumivid, write_plate
+from tests.cli.plates import FIRST, START, files, frame_names, lumivid, write_plate
 
 from lumivid_fx.media.exr import is_finished
 
 COUNT = 41
 """Six windows of nine that share one: after the first there is time to stop the rest."""
-
-START = """
-import signal, sys
-signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job may inherit it ignored
-from lumivid_fx.cli import main
-main()
-"""
 
 
 @dataclass(frozen=True)

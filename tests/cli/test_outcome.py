@@ -8,7 +8,13 @@ import pytest
 import typer
 
 from lumivid_fx.cli.outcome import DEBUG, one_sentence
-from lumivid_fx.errors import InputError, RenderError
+from lumivid_fx.errors import (
+    CancelledError,
+    InputError,
+    NotAdmittedError,
+    RenderError,
+    WireError,
+)
 
 
 def end(error: BaseException, *, as_json: bool = False) -> int:
@@ -26,6 +32,9 @@ def end(error: BaseException, *, as_json: bool = False) -> int:
     [
         (InputError("a.exr is missing; copy it"), 2, "Error: a.exr is missing; copy it"),
         (RenderError("no space\nleft; free some"), 3, "Error: no space left; free some"),
+        (WireError("no worker is there; start one"), 4, "Error: no worker is there; start one"),
+        (NotAdmittedError("not admitted; ask"), 5, "Error: not admitted; ask"),
+        (CancelledError("the job was cancelled"), 130, "Stopped: the job was cancelled"),
         (KeyboardInterrupt(), 130, "Stopped: 3 frames are kept"),
         (MemoryError(), 3, "Error: there is not enough memory"),
         (RuntimeError("[enforce fail] can't allocate memory"), 3, "Error: there is not enough"),
@@ -67,6 +76,15 @@ def test_debug_shows_where(monkeypatch: pytest.MonkeyPatch) -> None:
         one_sentence(as_json=False, interrupted=lambda: ""),
     ):
         raise ZeroDivisionError
+
+
+def test_broken_pipe_passes() -> None:
+    """Typer ends a command well whose reader has had enough."""
+    with (
+        pytest.raises(BrokenPipeError),
+        one_sentence(as_json=False, interrupted=lambda: ""),
+    ):
+        raise BrokenPipeError
 
 
 def test_exit_passes(capsys: pytest.CaptureFixture[str]) -> None:

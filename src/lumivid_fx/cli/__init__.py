@@ -1,11 +1,23 @@
-"""The command line: ``lumivid render`` and ``lumivid doctor``.
+"""The command line: renders, the worker, its jobs and its cache, keys, and what is missing.
 
 A room is imported when its command runs, so that ``--help`` waits for nothing.
 
 render_command   the render command and its options
 render_log       what a render tells while it runs: a bar, plain lines, or JSON
 outcome          errors as one sentence and an exit code
+worker_command   the worker commands
+worker_process   the worker's process: whether it lives, starting it apart
+submit_command   the submit command
+jobs_command     jobs, watch, attach, cancel
+worker_render    a render at the worker, from the request to the summary
+worker_log       what a watched job tells
+worker_status    how a worker is, in words and as JSON
+request          options of a render as a request to the worker
+cache_command    the cache commands
+keys_command     the keys commands
 doctor_command   the doctor command
+options          options that several commands have
+phase_bar        what is being done: a bar, or plain lines
 """
 
 from __future__ import annotations
@@ -15,8 +27,13 @@ from typing import Annotated
 import typer
 
 from lumivid_fx import __version__
+from lumivid_fx.cli.cache_command import cache
 from lumivid_fx.cli.doctor_command import doctor
+from lumivid_fx.cli.jobs_command import attach, cancel, jobs, watch
+from lumivid_fx.cli.keys_command import keys
 from lumivid_fx.cli.render_command import render
+from lumivid_fx.cli.submit_command import submit
+from lumivid_fx.cli.worker_command import worker
 
 __all__ = ["app", "main"]
 
@@ -27,6 +44,10 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command()(render)
+for _command in (submit, jobs, watch, attach, cancel):
+    app.command()(_command)
+for _group in (worker, cache, keys):
+    app.add_typer(_group)
 app.command()(doctor)
 
 

@@ -3,6 +3,8 @@
 1    something unexpected; LUMIVID_DEBUG=1 shows where
 2    what was asked for cannot be done as asked
 3    the render itself failed: memory, disk, a model that gave no number
+4    no worker answers, or what it said was lost on the way
+5    the worker does not admit this key, or is another than expected
 130  stopped by Ctrl-C
 """
 
@@ -16,6 +18,7 @@ from contextlib import contextmanager
 import typer
 
 from lumivid_fx.errors import InputError, LumividError, RenderError
+from lumivid_fx.pipeline.devices import is_out_of_memory
 
 DEBUG = "LUMIVID_DEBUG"
 """Set to 1 in the environment, it lets errors through as Python shows them."""
@@ -39,7 +42,7 @@ def one_sentence(*, as_json: bool, interrupted: Callable[[], str]) -> Iterator[N
     except KeyboardInterrupt as stop:
         _say(interrupted(), INTERRUPTED, as_json=as_json)
         raise typer.Exit(INTERRUPTED) from stop
-    except typer.Exit:
+    except (typer.Exit, BrokenPipeError):  # a reader such as `head` that has had enough
         raise
     except Exception as error:
         if os.environ.get(DEBUG) == "1":
@@ -58,9 +61,7 @@ def _known(error: Exception) -> LumividError | None:
         return InputError(
             f"this command needs {error.name}, which is not installed; install lumivid-fx[worker]"
         )
-    # torch has its own class on a GPU, and a plain RuntimeError on the CPU.
-    out_of_memory = isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"
-    if out_of_memory or "can't allocate memory" in str(error):
+    if is_out_of_memory(error):
         return RenderError(
             "there is not enough memory for this render; give a smaller --model-size, or --tile 16 "
             "and a shorter --window, finished frames stay"

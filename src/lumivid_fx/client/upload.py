@@ -19,9 +19,6 @@ from lumivid_fx.protocol.messages import (
     Took,
 )
 
-MARGIN = 64
-"""Bytes by which a chunk stays below the limit: ZeroMQ counts the 33 that encryption adds to it."""
-
 AHEAD = MAX_CHUNK * MAX_CHUNKS_UNDER_WAY
 """Bytes of whole frames that are held beside the one being sent."""
 
@@ -57,7 +54,7 @@ class Upload:
         self._frames: dict[int, bytes] = {}
         self._next = (self.need, 0)
         self._under_way = 0
-        self._chunk, self._window = MAX_CHUNK - MARGIN, MAX_CHUNKS_UNDER_WAY
+        self._chunk, self._window = MAX_CHUNK, MAX_CHUNKS_UNDER_WAY
 
     @property
     def whole(self) -> bool:
@@ -76,7 +73,7 @@ class Upload:
 
     def keep_to(self, limits: Limits) -> None:
         """Send no larger chunks, nor more of them, than the worker allows."""
-        self._chunk = max(1, min(MAX_CHUNK, limits.chunk) - MARGIN)
+        self._chunk = min(MAX_CHUNK, limits.chunk)
         self._window = min(MAX_CHUNKS_UNDER_WAY, limits.chunks)
 
     def due(self) -> Iterator[tuple[Put, memoryview]]:

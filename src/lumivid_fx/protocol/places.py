@@ -13,6 +13,7 @@ folder. A file is written beside and renamed, so that it is whole or absent.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
@@ -24,6 +25,9 @@ from pathlib import Path
 import msgspec
 
 from lumivid_fx.errors import InputError, WireError
+
+NO_HANDLES = (errno.EMFILE, errno.ENFILE)
+"""Nothing is known of a file that could not be opened for these reasons."""
 
 HOME = "LUMIVID_HOME"
 """Environment variable: one folder for everything, in place of the XDG directories."""
@@ -209,6 +213,9 @@ def read_admitted(folder: Path) -> dict[str, str]:
     """The public keys that may submit, and the name of each.
 
     A file that holds no key, or is named as no key may be, admits nobody.
+
+    Raises:
+        OSError: The process has too many files open to say.
     """
     admitted = {}
     for path in sorted(folder.glob("*.key")):
@@ -216,7 +223,10 @@ def read_admitted(folder: Path) -> dict[str, str]:
             if path.is_file():  # reading a pipe would wait for ever
                 key = check_key(path.read_text(encoding="utf-8").strip())
                 admitted[key] = check_name(path.stem)
-        except (OSError, UnicodeDecodeError, InputError):
+        except OSError as error:
+            if error.errno in NO_HANDLES:
+                raise
+        except (UnicodeDecodeError, InputError):
             continue
     return admitted
 

@@ -133,7 +133,10 @@ class Delivery:
         )
         parts: list[Buffer] = [*pack(told)]
         if pixels:
-            view = self._spool.open(frame.path, frame.size)
+            try:
+                view = self._spool.open(frame.path, frame.size)
+            except OSError:
+                return False  # no handles are left: later
             if view is None:
                 log.error("pixels are gone", extra={"job": job, "frame": frame.frame})
                 return True

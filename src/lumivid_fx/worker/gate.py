@@ -19,6 +19,7 @@ from zmq.auth.thread import ThreadAuthenticator
 
 from lumivid_fx.errors import InputError
 from lumivid_fx.protocol.places import (
+    NO_HANDLES,
     KeyPair,
     Places,
     private_folder,
@@ -109,31 +110,39 @@ class Gate:
         self._zap.stop()
 
     def _look(self) -> None:
-        """Read the keys again if a file has come, gone or changed."""
-        stamp = self._stamped()
-        if stamp == self._stamp:
-            return
-        keys = {*read_admitted(self._admitted)}
-        self._own = ""
+        """Read the keys again if a file has come, gone or changed.
+
+        While the process can open no file, those that were known go on to be.
+        """
         try:
-            if pair := read_key_pair(self._client):
-                self._own = pair.public
-                keys.add(pair.public)
-        except InputError as error:
-            log.warning("this user's own key is not admitted: %s", error)
-        self._keys = frozenset(keys)
+            stamp = self._stamped()
+            if stamp == self._stamp:
+                return
+            keys = {*read_admitted(self._admitted)}
+            own = self._read_own()
+        except OSError:
+            self._stamp = None
+            return
+        self._own = own
+        self._keys = frozenset({*keys, own} if own else keys)
         newest = max((changed for _, _, changed, _ in stamp), default=0)
         settled = abs(time.time_ns() - newest) > self._tick_ns
         self._stamp = stamp if settled else None
 
+    def _read_own(self) -> str:
+        try:
+            pair = read_key_pair(self._client)
+        except InputError as error:
+            if isinstance(error.__cause__, OSError) and error.__cause__.errno in NO_HANDLES:
+                raise error.__cause__ from None
+            log.warning("this user's own key is not admitted: %s", error)
+            return ""
+        return pair.public if pair else ""
+
     def _stamped(self) -> Stamp:
         """Name, inode, time of change and size of every file that holds a key."""
-        try:
-            paths = [*sorted(self._admitted.glob("*.key")), self._client]
-        except OSError:
-            paths = [self._client]
         found = []
-        for path in paths:
+        for path in (*sorted(self._admitted.glob("*.key")), self._client):
             with suppress(OSError):
                 status = path.stat()
                 found.append((str(path), status.st_ino, status.st_ctime_ns, status.st_size))

@@ -6,6 +6,8 @@ import hashlib
 from pathlib import Path
 from time import monotonic
 
+from msgspec.structs import replace
+
 from lumivid_fx.media.exr import read_attributes
 from lumivid_fx.pipeline.frame_file import FrameFile
 from lumivid_fx.pipeline.frame_keys import CLIPPED_ATTRIBUTE, FrameStore
@@ -38,6 +40,7 @@ class JobReports:
         self._line = line
         self._pace = Pace()
         self._total = 0
+        self._step = Step(job=order.job, phase="starting")
         self._said = ("", 0.0)
 
     def phase(self, words: str) -> None:
@@ -60,28 +63,30 @@ class JobReports:
         now = monotonic()
         self._pace.steps = progress.windows * self.steps_per_window
         self._pace.step(now)
-        edge = progress.done in (1, progress.steps)
-        if edge or now - self._said[1] >= STEP_S:
+        self._step = Step(
+            job=self._order.job,
+            phase=progress.phase,
+            step=progress.done,
+            steps=progress.steps,
+            window=progress.window,
+            windows=progress.windows,
+            total=self._total,
+            eta_s=self._pace.left,
+        )
+        if progress.done in (1, progress.steps) or now - self._said[1] >= STEP_S:
             self._said = (progress.phase, now)
-            self._line.say(
-                Step(
-                    job=self._order.job,
-                    phase=progress.phase,
-                    step=progress.done,
-                    steps=progress.steps,
-                    window=progress.window,
-                    windows=progress.windows,
-                    total=self._total,
-                    eta_s=self._pace.left,
-                )
-            )
+            self._line.say(self._step)
         self._line.check(self._order.job)
 
     def on_frame(self, frame: FrameFile) -> None:
         """Tell that a frame is on disk, and make its pixels ready where those are wanted."""
         done = self._pixels_done(frame) if self._wants_pixels else self._path_done(frame)
         if frame.how == "rendered":
-            self._pace.frame(monotonic())
+            now = monotonic()
+            self._pace.frame(now)
+            if now - self._said[1] >= STEP_S or self._pace.left is None:
+                self._said = ("writing", now)
+                self._line.say(replace(self._step, phase="writing", eta_s=self._pace.left))
         elif frame.how == "cache":
             self._pace.frames -= 1
         self._line.say(done)

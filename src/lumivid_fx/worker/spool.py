@@ -20,6 +20,7 @@ from pathlib import Path
 
 from lumivid_fx.errors import DiskFullError, RenderError
 from lumivid_fx.protocol.messages import PixelSource
+from lumivid_fx.protocol.places import NO_HANDLES
 
 log = logging.getLogger(__name__)
 
@@ -135,20 +136,28 @@ class Spool:
             return False
 
     def open(self, path: str, size: int) -> mmap.mmap | None:
-        """The pixels of a frame, as a view of its file; None where it is gone or another."""
+        """The pixels of a frame, as a view of its file; None where it is gone or another.
+
+        Raises:
+            OSError: The process has too many files open to say.
+        """
         # Paths are a runner's word: no link leads out of the folder, and no pipe keeps us waiting.
         flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK
         try:
             with self._beside(path) as (folder, name):
                 file = os.open(name, flags, dir_fd=folder)
-        except (OSError, ValueError):
+        except OSError as error:
+            if error.errno in NO_HANDLES:
+                raise
+            return None
+        except ValueError:
             return None
         try:
             status = os.fstat(file)
             if not stat.S_ISREG(status.st_mode) or status.st_size != size:
                 return None
             return mmap.mmap(file, size, access=mmap.ACCESS_READ)
-        except (OSError, ValueError):
+        except ValueError:  # it is empty
             return None
         finally:
             os.close(file)

@@ -241,35 +241,39 @@ class Runner:
         self.bury(now)
 
     def _start(self, now: float) -> None:
-        ours, theirs = socket.socketpair()
-        with theirs:
-            config = msgspec.json.encode(self._config).decode()
-            try:
-                self._process = subprocess.Popen(
-                    [*self._command, str(theirs.fileno()), config],
-                    pass_fds=[theirs.fileno()],
-                    stdin=subprocess.DEVNULL,
-                    stdout=subprocess.PIPE,
-                    stderr=subprocess.STDOUT,
-                    env=self._environ,
-                    start_new_session=True,
-                )
-            except OSError as error:
-                ours.close()
-                log.warning("%s cannot be started (%s); it is tried again", self.device, error)
-                self._rest(now)
-                return
-        if self._process.stdout is not None:
-            flags = fcntl.fcntl(self._process.stdout, fcntl.F_GETFL)
-            fcntl.fcntl(self._process.stdout, fcntl.F_SETFL, flags | os.O_NONBLOCK)
-        ours.setblocking(False)
-        self._socket = ours
+        try:
+            self._socket, self._process = self._spawn()
+        except OSError as error:
+            log.warning("%s cannot be started (%s); it is tried again", self.device, error)
+            self._rest(now)
+            return
         self.state = "starting"
         self.starts += 1
         # The interpreter has to come up before it can give a sign of life.
         self._alive = now + self._patience.start
         self._moved = now
         log.info("%s starts as pid %d", self.device, self.pid)
+
+    def _spawn(self) -> tuple[socket.socket, subprocess.Popen[bytes]]:
+        ours, theirs = socket.socketpair()
+        with theirs, contextlib.ExitStack() as undo:
+            undo.callback(ours.close)
+            config = msgspec.json.encode(self._config).decode()
+            process = subprocess.Popen(
+                [*self._command, str(theirs.fileno()), config],
+                pass_fds=[theirs.fileno()],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                env=self._environ,
+                start_new_session=True,
+            )
+            undo.pop_all()
+        if process.stdout is not None:
+            flags = fcntl.fcntl(process.stdout, fcntl.F_GETFL)
+            fcntl.fcntl(process.stdout, fcntl.F_SETFL, flags | os.O_NONBLOCK)
+        ours.setblocking(False)
+        return ours, process
 
     def _rest(self, now: float) -> None:
         """Leave it down for a while, and for longer the next time."""
@@ -278,12 +282,12 @@ class Runner:
 
     def _heard(self, found: list[Report], now: float) -> list[Report]:
         for report in found:
-            if isinstance(report, Ready):
+            if isinstance(report, Ready) and self.state == "starting":
                 self.device, self.model = report.device, report.model
                 self.confined, self.state = report.confined, "ready"
                 self._pause = FIRST_PAUSE_S
                 log.info("%s (pid %d) is ready", self.device, self.pid)
-            elif not isinstance(report, Pulse):
+            elif not isinstance(report, Pulse | Ready):
                 self._moved = now
         return [report for report in found if not isinstance(report, Pulse | Ready)]
 

@@ -21,6 +21,9 @@ SILENCE_S = 60.0
 MAX_OUTBOX = 1000
 """Answers that wait for a slow reader before it is forgotten."""
 
+MAX_OUTBOX_BYTES = 32 * 1024 * 1024
+"""The same in bytes: a list of a thousand jobs with long paths has 9 million."""
+
 
 @dataclass
 class Follow:
@@ -57,6 +60,7 @@ class Caller:
         heard: When it last said anything.
         follows: By job.
         outbox: Answers that could not be sent yet.
+        outbox_bytes: Their size.
     """
 
     owner: str
@@ -64,6 +68,7 @@ class Caller:
     heard: float = 0.0
     follows: dict[str, Follow] = field(default_factory=dict)
     outbox: deque[Sequence[Buffer]] = field(default_factory=deque)
+    outbox_bytes: int = 0
 
 
 class Callers:
@@ -103,7 +108,8 @@ class Callers:
             self.forget(identity)
         elif not taken and caller is not None:
             caller.outbox.append(parts)
-            if len(caller.outbox) > MAX_OUTBOX:
+            caller.outbox_bytes += _size(parts)
+            if len(caller.outbox) > MAX_OUTBOX or caller.outbox_bytes > MAX_OUTBOX_BYTES:
                 self.forget(identity)
 
     def offer(self, identity: bytes, parts: Sequence[Buffer]) -> bool:
@@ -139,5 +145,9 @@ class Callers:
                 return False
             if not taken:
                 return True
-            caller.outbox.popleft()
+            caller.outbox_bytes -= _size(caller.outbox.popleft())
         return False
+
+
+def _size(parts: Sequence[Buffer]) -> int:
+    return sum(map(len, parts))

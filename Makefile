@@ -5,7 +5,7 @@ bin := $(VENV)/bin
 stamp := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format bench clean
+.PHONY: help setup demo test soak lint format bench clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
@@ -27,6 +27,10 @@ test: export THP_MEM_ALLOC_ENABLE := 1
 test: export HF_HUB_OFFLINE := 1
 test: $(stamp) ## run the tests; PYTEST_ARGS='-k transfer' narrows them
 	@$(bin)/python -m pytest $(PYTEST_ARGS)
+
+# The seed is printed; SOAK_SEED=7 draws the same again, SOAK_JOBS=50 makes it shorter.
+soak: $(stamp) ## jobs of four clients while runners, worker and clients are killed; a minute or two
+	@$(bin)/python -m tests.worker.soak
 
 lint: $(stamp) ## what pre-commit runs: ruff and mypy
 	@$(bin)/ruff check .

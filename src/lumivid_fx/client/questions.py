@@ -157,6 +157,8 @@ class Questions:
             asked = self._asked.get(getattr(message, "re", ""))
             if asked is None or not asked.said:
                 return False
+            if isinstance(message, Error) and message.code == "E_DRAINING":
+                return True  # the next worker is asked again, as if this one were gone already
             asked.answer = message
             self._changed.notify_all()
         return True

@@ -8,7 +8,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
-TABLES = ("against_diffusers", "limits", "memory")
+TABLES = ("against_diffusers", "limits", "memory", "worker")
 
 
 def main() -> int:

@@ -20,7 +20,8 @@ from lumivid_fx.protocol.places import read_key_pair
 from lumivid_fx.protocol.wire import pack, read_worker_message
 from lumivid_fx.worker.callers import Buffer
 from lumivid_fx.worker.desk import Desk
-from lumivid_fx.worker.dispatch import KEPT_IDLE, Dispatch, Live
+from lumivid_fx.worker.dispatch import Dispatch
+from lumivid_fx.worker.jobs import KEPT_IDLE, Jobs, Live
 from lumivid_fx.worker.journal import Journal
 from lumivid_fx.worker.orders import RunnerConfig
 from lumivid_fx.worker.roots import Roots
@@ -38,7 +39,7 @@ class Office:
         (folder / "shots").mkdir()
         self.shots = folder / "shots"
         self.spool = Spool(folder / "spool")
-        self.dispatch = Dispatch(journal, self.spool, runners)
+        self.dispatch = Dispatch(Jobs(journal, self.spool), self.spool, runners)
         self.desk = Desk(
             self.dispatch,
             journal,

@@ -7,7 +7,8 @@ gate          whose key is let in
 desk          messages to answers; callers are who is connected
 admission     what a request is refused for; roots are where its paths may lie
 delivery      what followers of a job are owed
-dispatch      jobs to runners, reports to the journal
+dispatch      jobs to runners, reports to the jobs
+jobs          every job as the journal has it, and what goes with it
 line          which job is next
 journal       jobs and finished frames in SQLite (journal_file, _store, _tables; state_folder)
 spool         pixels on their way in and out

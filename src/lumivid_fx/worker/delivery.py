@@ -8,7 +8,8 @@ from lumivid_fx.protocol import messages as m
 from lumivid_fx.protocol.job_state import ENDED
 from lumivid_fx.protocol.wire import pack
 from lumivid_fx.worker.callers import Buffer, Caller, Callers, Follow
-from lumivid_fx.worker.dispatch import Dispatch, Live
+from lumivid_fx.worker.dispatch import Dispatch
+from lumivid_fx.worker.jobs import Live
 from lumivid_fx.worker.journal import FrameRecord
 from lumivid_fx.worker.spool import Spool
 
@@ -58,7 +59,7 @@ class Delivery:
 
     def tick(self, now: float) -> bool:
         """Send what is due; whether a reader's queue is full."""
-        changed, self._dispatch.changed = self._dispatch.changed, set()
+        changed, self._dispatch.jobs.changed = self._dispatch.jobs.changed, set()
         stuck = False
         for identity, caller in self._callers:
             for job, follow in list(caller.follows.items()):
@@ -67,13 +68,13 @@ class Delivery:
                 stuck |= self._serve(identity, job, follow, now)
                 if follow.ended:
                     self._unfollow(identity, caller, job)
-        self._dispatch.forget_idle()
+        self._dispatch.jobs.forget_idle()
         return stuck
 
     def _unfollow(self, identity: bytes, caller: Caller, job: str) -> None:
         if caller.follows.pop(job, None) is None:
             return
-        live = self._dispatch.find(job)
+        live = self._dispatch.jobs.find(job)
         if live is not None:
             live.followers -= 1
         if self._pixels_to.get(job) == identity:
@@ -81,7 +82,7 @@ class Delivery:
 
     def _serve(self, identity: bytes, job: str, follow: Follow, now: float) -> bool:
         """Send one follower what it is owed; whether its queue was full."""
-        live = self._dispatch.find(job)
+        live = self._dispatch.jobs.find(job)
         if live is None:
             return False
         ended = live.record.state in ENDED
@@ -97,7 +98,7 @@ class Delivery:
             follow.more, stuck = self._send_frames(identity, live, follow)
             follow.look = stuck
         if ended and not follow.more:
-            self._callers.post(identity, self._dispatch.done(live))
+            self._callers.post(identity, self._dispatch.jobs.done(live))
             follow.ended = True
         return stuck
 

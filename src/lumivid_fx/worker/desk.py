@@ -13,7 +13,8 @@ from lumivid_fx.protocol.wire import RefusedError, read_client_message, request_
 from lumivid_fx.worker.admission import MAX_JOBS, MAX_SESSION_JOBS, check_request
 from lumivid_fx.worker.callers import Caller, Callers, Send
 from lumivid_fx.worker.delivery import Delivery
-from lumivid_fx.worker.dispatch import Dispatch, Live
+from lumivid_fx.worker.dispatch import Dispatch
+from lumivid_fx.worker.jobs import Live
 from lumivid_fx.worker.journal import Journal
 from lumivid_fx.worker.roots import Roots
 from lumivid_fx.worker.spool import Spool
@@ -128,7 +129,7 @@ class Desk:
                 elif live.record.state not in ENDED:  # else it crossed the news of the end
                     raise RefusedError("E_NO_JOB", "attach to the job before giving it credit")
             case m.Ack():
-                if not self._dispatch.ack(live, message.frame, message.sha256):
+                if not self._dispatch.jobs.ack(live, message.frame, message.sha256):
                     raise RefusedError(
                         "E_BAD_ACK", f"frame {message.frame} is not there in these bytes"
                     )
@@ -152,13 +153,13 @@ class Desk:
             boot=self._boot,
             devices=self._devices(),
             roots=self._roots.names,
-            jobs=self._dispatch.unended(),
+            jobs=self._dispatch.jobs.unended(),
             limits=m.Limits(),
         )
         self._callers.post(identity, welcome)
 
     def _submit(self, identity: bytes, caller: Caller, submit: m.Submit) -> None:
-        known = self._dispatch.find(submit.job)
+        known = self._dispatch.jobs.find(submit.job)
         if known is not None:
             if known.record.owner != caller.owner:
                 raise RefusedError("E_NO_JOB", "there is no such job")
@@ -174,17 +175,17 @@ class Desk:
             raise RefusedError("E_DRAINING", "the worker is about to end; submit again later")
         check_request(submit.request, self._roots, self._spool)
         for count, most in (
-            (self._dispatch.unended(), MAX_JOBS),
-            (self._dispatch.unended(caller.session), MAX_SESSION_JOBS),
+            (self._dispatch.jobs.unended(), MAX_JOBS),
+            (self._dispatch.jobs.unended(caller.session), MAX_SESSION_JOBS),
         ):
             if count >= most:
                 raise RefusedError("E_BUSY", f"{count} jobs wait already; submit again later")
-        live = self._dispatch.submit(submit.job, caller.owner, caller.session, submit.request)
+        live = self._dispatch.jobs.submit(submit.job, caller.owner, caller.session, submit.request)
         self._accept(identity, submit.id, live, dup=False)
 
     def _put(self, identity: bytes, live: Live, put: m.Put, payload: Buffer) -> None:
         try:
-            size, whole = self._dispatch.put(live, put.frame, put.offset, payload)
+            size, whole = self._dispatch.jobs.put(live, put.frame, put.offset, payload)
         except ValueError as error:
             raise RefusedError("E_SCHEMA", str(error)) from error
         self._callers.post(identity, m.Took(job=put.job, frame=put.frame, size=size, whole=whole))
@@ -220,7 +221,7 @@ class Desk:
 
     def _own(self, caller: Caller, job: str) -> Live:
         """The job, if it is this key's; otherwise as if there were none."""
-        live = self._dispatch.find(job)
+        live = self._dispatch.jobs.find(job)
         if live is None or live.record.owner != caller.owner:
             raise RefusedError("E_NO_JOB", "there is no such job")
         return live

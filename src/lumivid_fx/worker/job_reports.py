@@ -8,11 +8,13 @@ from time import monotonic
 
 from msgspec.structs import replace
 
+from lumivid_fx.errors import LimitError
 from lumivid_fx.media.exr import read_attributes
 from lumivid_fx.pipeline.frame_file import FrameFile
 from lumivid_fx.pipeline.frame_keys import CLIPPED_ATTRIBUTE, FrameStore
 from lumivid_fx.pipeline.pace import Pace
 from lumivid_fx.pipeline.render_shot import Progress
+from lumivid_fx.protocol.messages import MAX_FRAMES
 from lumivid_fx.worker.orders import FrameDone, Render, Step
 from lumivid_fx.worker.pixel_files import pixels_of, read_picture, write_pixels
 from lumivid_fx.worker.server_line import ServerLine
@@ -53,8 +55,17 @@ class JobReports:
         self._line.check(self._order.job)
 
     def on_start(self, missing: int, there: int) -> None:
-        """Take in how many frames there are."""
+        """Take in how many frames there are.
+
+        Raises:
+            LimitError: More than a job may have, of a plate that no range was named of.
+        """
         self._total = missing + there + len(self.finished)
+        if self._total > MAX_FRAMES:
+            raise LimitError(
+                f"the plate has {self._total} frames, and a job has at most {MAX_FRAMES}; cut it "
+                "into several jobs, each with a range"
+            )
         self._pace = Pace(frames=missing)
         self.phase("looking at the plate")
 

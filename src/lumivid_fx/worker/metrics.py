@@ -34,9 +34,9 @@ def serve_metrics(port: int, dispatch: Dispatch, desk: Desk) -> Callable[[], Non
         """Reads the figures when they are asked for; each is one number or a small table."""
 
         def collect(self) -> Iterator[Metric]:
-            counts = dispatch.counts
+            counts = dispatch.jobs.counts
             yield GaugeMetricFamily(
-                "lumivid_jobs_unended", "Jobs waiting or running", value=dispatch.unended()
+                "lumivid_jobs_unended", "Jobs waiting or running", value=dispatch.jobs.unended()
             )
             yield GaugeMetricFamily("lumivid_callers", "Connections", value=desk.callers)
             ended = CounterMetricFamily("lumivid_jobs", "Jobs that ended", labels=["state"])

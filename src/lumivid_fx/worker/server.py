@@ -29,6 +29,7 @@ from lumivid_fx.worker.callers import Buffer
 from lumivid_fx.worker.desk import Desk
 from lumivid_fx.worker.dispatch import Dispatch
 from lumivid_fx.worker.gate import Gate
+from lumivid_fx.worker.jobs import Jobs
 from lumivid_fx.worker.journal import Journal
 from lumivid_fx.worker.orders import RunnerConfig
 from lumivid_fx.worker.roots import Roots
@@ -126,7 +127,7 @@ def serve(
         stack.callback(gate.close)
         router = _bind(context, gate, settings)
         runners = [_runner(device, settings, roots) for device in settings.devices]
-        dispatch = Dispatch(journal, spool, runners)
+        dispatch = Dispatch(Jobs(journal, spool), spool, runners)
         stack.callback(lambda: dispatch.close(time.monotonic()))
         desk = Desk(
             dispatch,

@@ -326,7 +326,7 @@ def test_purge_forgets_what_ended_long_ago(tmp_path: Path) -> None:
 
 
 def test_purge_keeps_pixels_that_nobody_has_fetched(tmp_path: Path) -> None:
-    """A client that comes back after its holidays finds them."""
+    """A client that comes back after its holidays finds them; in the end they go too."""
     clock = Clock()
     with opened(tmp_path, clock) as journal:
         job = add(journal, 1, TO_PIXELS)
@@ -338,6 +338,11 @@ def test_purge_keeps_pixels_that_nobody_has_fetched(tmp_path: Path) -> None:
         assert journal.purge(clock.now + 30 * DAY) == []
         journal.ack(job, 1002, frames[1].sha256)
         assert journal.purge(clock.now + 30 * DAY) == [job]
+        unread = add(journal, 2, TO_PIXELS)
+        journal.add_frame(unread, frames[0])
+        end(journal, unread)
+        assert journal.purge(clock.now + 30 * DAY, clock.now - DAY) == []
+        assert journal.purge(clock.now + 30 * DAY, clock.now + DAY) == [unread]
 
 
 @pytest.mark.parametrize("jump", [-400 * DAY, -1 * DAY, 1 * DAY, 400 * DAY])

@@ -21,7 +21,7 @@ from lumivid_fx.protocol.wire import pack, read_worker_message
 from lumivid_fx.worker.callers import Buffer
 from lumivid_fx.worker.desk import Desk
 from lumivid_fx.worker.dispatch import Dispatch
-from lumivid_fx.worker.jobs import KEPT_IDLE, Jobs, Live
+from lumivid_fx.worker.jobs import KEPT_IDLE, PLATE_S, Jobs, Live
 from lumivid_fx.worker.journal import Journal
 from lumivid_fx.worker.orders import RunnerConfig
 from lumivid_fx.worker.roots import Roots
@@ -99,6 +99,22 @@ def test_plates_that_break_off_leave_no_file_open(worker: RunningWorker, tmp_pat
             assert caller.cancel(job).state == "cancelled"
         assert server.num_fds() <= before
         assert not list((worker.places.state / "spool").glob("*/in"))
+
+
+def test_plates_that_never_come_are_given_up(tmp_path: Path, journal: Journal) -> None:
+    """A client that has gone for good in the middle of its plate keeps no place in the queue."""
+    office = Office(tmp_path, journal)
+    source = m.PixelSource(width=5, height=3, channels=4, first=1, count=3)
+    settings = m.Settings(input_space="srgb")
+    request = m.Request(source=source, target=str(office.shots), settings=settings)
+    job, now = new_id(), time.monotonic()
+    office.hear(m.Submit(id=new_id(), job=job, request=request), m.Attach(id=new_id(), job=job))
+    office.dispatch.jobs.give_up_plates(now + PLATE_S - 60)
+    assert office.dispatch.jobs.unended() == 1
+    office.dispatch.jobs.give_up_plates(now + PLATE_S + 60)
+    office.hear()
+    (done,) = (said for said in office.said if isinstance(said, m.Done))
+    assert (done.job, done.state, done.code) == (job, "failed", "E_INPUT")
 
 
 def test_ended_jobs_are_let_go(tmp_path: Path, journal: Journal) -> None:

@@ -169,6 +169,7 @@ class Desk:
                 )
             if known.upload is not None:
                 known.upload.restart()
+                self._dispatch.jobs.queue_if_whole(known)
             self._accept(identity, submit.id, known, dup=True)
             return
         if self.stopping:

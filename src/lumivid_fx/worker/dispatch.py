@@ -27,6 +27,9 @@ log = logging.getLogger(__name__)
 MAX_DEATHS = 3
 """Runners that a job may take with it, one after another without a new frame, before it fails."""
 
+MAX_TURNS = 1000
+"""Sessions whose last turn is remembered."""
+
 JOURNAL_PAUSE_S = 2.0
 """How long nothing is started after the journal could not be written."""
 
@@ -106,6 +109,8 @@ class Dispatch:
             return
         self.jobs.move(live, "running")
         self._turns[record.session] = 1 + max(self._turns.values(), default=0)
+        if len(self._turns) > MAX_TURNS:
+            del self._turns[min(self._turns, key=self._turns.__getitem__)]
         live.began = now
         runner.begin(record.job)
         runner.give(

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass, field, replace
+from time import monotonic
 
 from lumivid_fx.protocol.job_state import ENDED, JobState
 from lumivid_fx.protocol.messages import Done, PixelSource, Progress, Request
@@ -17,6 +18,9 @@ from lumivid_fx.worker.orders import FallBack, FrameDone, Step
 from lumivid_fx.worker.spool import Spool, Upload
 
 log = logging.getLogger(__name__)
+
+PLATE_S = 86400.0
+"""How long a plate that was begun is waited for."""
 
 KEPT_IDLE = 8
 """Jobs that have ended, and that nobody follows, which are kept at hand for late acks."""
@@ -33,6 +37,7 @@ class Live:
         began: When it was last given to a runner.
         upload: The plate that is being sent for it.
         followers: How many connections follow it.
+        heard: When it came up, or a piece of its plate came; monotonic seconds.
     """
 
     record: JobRecord
@@ -41,6 +46,7 @@ class Live:
     began: float = 0.0
     upload: Upload | None = None
     followers: int = 0
+    heard: float = field(default_factory=monotonic)
 
 
 @dataclass
@@ -125,11 +131,27 @@ class Jobs:
         """
         if live.upload is None:
             raise ValueError("no frames are wanted")
+        live.heard = monotonic()
         size, whole = live.upload.put(frame, offset, piece)
-        if live.upload.need is None:
+        self.queue_if_whole(live)
+        return size, whole
+
+    def queue_if_whole(self, live: Live) -> None:
+        """A job whose whole plate has come waits for its turn.
+
+        Raises:
+            JournalError: It could not be committed; ask again.
+        """
+        if live.upload is not None and live.upload.need is None:
             self.move(live, "queued")
             live.upload = None
-        return size, whole
+
+    def give_up_plates(self, now: float) -> None:
+        """End jobs whose plate has not gone on coming for :data:`PLATE_S`."""
+        for live in list(self._live.values()):
+            if live.record.state == "receiving" and now > live.heard + PLATE_S:
+                message = "the rest of the plate did not come for a day; submit it again"
+                self.end(live, "failed", "E_INPUT", message)
 
     def ack(self, live: Live, frame: int, sha256: str) -> bool:
         """Note that a client has a frame safe; False where there is no such frame."""
@@ -254,9 +276,7 @@ class Jobs:
         source = record.request.source
         if record.state == "receiving" and isinstance(source, PixelSource):
             live.upload = Upload(self._spool.of(record.job), source)
-            if live.upload.need is None:
-                self.move(live, "queued")
-                live.upload = None
+            self.queue_if_whole(live)
         self._live[record.job] = live
         self.tell(live)
         return live

@@ -192,11 +192,12 @@ class Journal:
             map(job_of, self._store.write(act, settle=True)), key=lambda record: record.seq
         )
 
-    def purge(self, before: float) -> list[str]:
-        """Forget jobs that ended long ago, but for pixels that their client has not got.
+    def purge(self, before: float, unread_before: float = 0.0) -> list[str]:
+        """Forget jobs that ended long ago.
 
         Args:
             before: Those last changed before that time, in seconds since 1970.
+            unread_before: The same for pixels that their client has not got.
 
         Returns:
             Their ids.
@@ -205,10 +206,10 @@ class Journal:
         def act(connection: sqlite3.Connection) -> list[sqlite3.Row]:
             return connection.execute(
                 """DELETE FROM jobs WHERE state IN ('done', 'failed', 'cancelled') AND updated < ?
-                AND NOT (pixels AND EXISTS (
+                AND (updated < ? OR NOT (pixels AND EXISTS (
                     SELECT 1 FROM frames WHERE frames.job = jobs.job AND NOT frames.acked
-                )) RETURNING job""",
-                (before,),
+                ))) RETURNING job""",
+                (before, unread_before),
             ).fetchall()
 
         return [row["job"] for row in self._store.write(act)]

@@ -30,7 +30,7 @@ from lumivid_fx.worker.desk import Desk
 from lumivid_fx.worker.dispatch import Dispatch
 from lumivid_fx.worker.gate import Gate
 from lumivid_fx.worker.jobs import Jobs
-from lumivid_fx.worker.journal import Journal
+from lumivid_fx.worker.journal import Journal, JournalError
 from lumivid_fx.worker.orders import RunnerConfig
 from lumivid_fx.worker.roots import Roots
 from lumivid_fx.worker.spool import Spool
@@ -49,6 +49,12 @@ MESSAGES_A_TURN = 64
 
 KEPT_DAYS = 7
 """Jobs that have ended are remembered so long."""
+
+UNREAD_DAYS = 30
+"""Jobs with pixels that nobody has taken are kept so long."""
+
+HOUSEKEEPING_S = 3600.0
+"""How often what is old is looked for."""
 
 RESERVED_PORTS = range(5555, 5663)
 """Nuke's own Frame Server listens on these."""
@@ -117,10 +123,9 @@ def serve(
             log.error("%s", journal.notice)
         roots = Roots(settings.roots, own)
         spool = Spool(places.state / "spool")
-        purged = journal.purge(time.time() - KEPT_DAYS * 86400)
+        _forget_old(journal, spool)
         journal.recover()
         _tidy(spool, journal)
-        log.info("%d jobs of more than %d days ago are forgotten", len(purged), KEPT_DAYS)
         context = zmq.Context()
         stack.callback(context.destroy, linger=1000)
         gate = Gate(context, places)
@@ -149,9 +154,16 @@ def serve(
         stack.callback(places.connection.unlink, missing_ok=True)
         log.info("worker listens at %s", endpoint)
         on_ready(connection)
-        _loop(router, gate, dispatch, desk, wakeup)
+        _loop(router, gate, dispatch, desk, wakeup, lambda: _forget_old(journal, spool))
         desk.drain()
         log.info("worker ends; its jobs go on at the next start")
+
+
+def _forget_old(journal: Journal, spool: Spool) -> None:
+    """Forget jobs that ended long ago, and their pixels."""
+    now, day = time.time(), 86400
+    for job in journal.purge(now - KEPT_DAYS * day, now - UNREAD_DAYS * day):
+        spool.remove(job)
 
 
 def _tidy(spool: Spool, journal: Journal) -> None:
@@ -170,10 +182,16 @@ def _tidy(spool: Spool, journal: Journal) -> None:
 
 
 def _loop(
-    router: zmq.Socket[bytes], gate: Gate, dispatch: Dispatch, desk: Desk, wakeup: socket.socket
+    router: zmq.Socket[bytes],
+    gate: Gate,
+    dispatch: Dispatch,
+    desk: Desk,
+    wakeup: socket.socket,
+    forget_old: Callable[[], None],
 ) -> None:
     """Turn until the desk is told to stop."""
     stuck = False
+    tidied = time.monotonic()
     while not desk.stopping:
         poller = zmq.Poller()
         poller.register(router, zmq.POLLIN)
@@ -190,6 +208,13 @@ def _loop(
                 else:
                     desk.unknown(identity)
         dispatch.work(now)
+        if now > tidied + HOUSEKEEPING_S:
+            tidied = now
+            try:
+                dispatch.jobs.give_up_plates(now)
+                forget_old()
+            except JournalError:
+                log.exception("what is old could not be looked for")
         stuck = desk.tick(now)
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from tests.client.stand_in import StandIn, own_places
+from tests.client.stand_in import StandIn, own_places, wait_until
 
 from lumivid_fx import client
 
@@ -30,6 +31,10 @@ def connect(stand_in: StandIn) -> Iterator[Callable[..., client.Worker]]:
     yield one
     for worker in made:
         worker.close()
+    wait_until(
+        lambda: not any(thread.name.startswith("lumivid-") for thread in threading.enumerate()),
+        "closing ends the threads",
+    )
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from contextlib import AbstractContextManager
@@ -42,7 +43,10 @@ class Script(AbstractContextManager["Script"]):
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            env={"LUMIVID_HOME": str(stand_in.places.keys.parent), "PATH": ""},
+            env={
+                "LUMIVID_HOME": str(stand_in.places.keys.parent),
+                "PYTHONPATH": os.pathsep.join(sys.path),  # the very package that is tested
+            },
             text=True,
         )
 
@@ -77,5 +81,5 @@ class Script(AbstractContextManager["Script"]):
     def end(self, status: int = 0) -> str:
         """Wait for its end; what it printed. Nothing may stand on standard error."""
         out, said = self._process.communicate(timeout=ENDS_S)
-        assert (self._process.returncode, said) == (status, "")
+        assert (self._process.returncode, said) == (status, ""), said
         return out

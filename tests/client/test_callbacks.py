@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import threading
 import time
@@ -163,7 +164,12 @@ def test_callbacks_may_submit_and_cancel(stand_in: StandIn, worker: client.Worke
 def test_a_job_without_a_holder_is_called_for(stand_in: StandIn, worker: client.Worker) -> None:
     """Who gave callbacks need not keep the job."""
     told: list[int] = []
+    stand_in.limit = 10
     worker.submit("/show/clip.mp4", frames="1-50", on_frame=lambda frame: told.append(frame.number))
+    wait_until(lambda: len(stand_in.heard(m.Ack)) == 10, "the first are acknowledged")
+    worker.ping()
+    gc.collect()
+    stand_in.limit = 50
     wait_until(lambda: len(stand_in.heard(m.Ack)) == 50, "all are acknowledged")
     assert told == list(range(1, 51))
 

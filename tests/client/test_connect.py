@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
-import multiprocessing
+import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+import zmq
 from tests.client.stand_in import (
     SilentListener,
     StandIn,
@@ -18,6 +20,7 @@ from tests.client.stand_in import (
 )
 
 from lumivid_fx import client
+from lumivid_fx.client.approach import Approach
 from lumivid_fx.client.keys import own_key_pair
 from lumivid_fx.errors import InputError, NotAdmittedError, WireError
 from lumivid_fx.protocol import messages as m
@@ -187,22 +190,40 @@ def test_a_key_pair_is_made_and_kept_private(tmp_path: Path) -> None:
         own_key_pair(places)
 
 
-def _tell_key(places: Places, queue: multiprocessing.queues.SimpleQueue[str]) -> None:
-    queue.put(own_key_pair(places).public)
-
-
-def test_processes_that_begin_together_get_one_key(tmp_path: Path) -> None:
+def test_all_who_begin_together_get_one_key(tmp_path: Path) -> None:
     """Two of them would lock each other out."""
-    context = multiprocessing.get_context("spawn")
-    queue: multiprocessing.queues.SimpleQueue[str] = context.SimpleQueue()
-    places = own_places(tmp_path)
-    processes = [context.Process(target=_tell_key, args=(places, queue)) for _ in range(4)]
-    for process in processes:
-        process.start()
-    assert len({queue.get() for _ in processes}) == 1
-    for process in processes:
-        process.join(AT_ONCE_S)
-        assert process.exitcode == 0
+    for turn in range(10):
+        places = own_places(tmp_path / str(turn))
+        together = threading.Barrier(8)
+
+        def make(places: Places = places, together: threading.Barrier = together) -> str:
+            together.wait(AT_ONCE_S)
+            return own_key_pair(places).public
+
+        with ThreadPoolExecutor(8) as pool:
+            made = [pool.submit(make) for _ in range(8)]
+        assert len({each.result() for each in made}) == 1
+
+
+def test_a_worker_that_hangs_is_tried_anew(stand_in: StandIn) -> None:
+    """Its socket is left for another after five seconds, of a clock that is the test's."""
+    approach = Approach(stand_in.places.connection, own_key_pair(stand_in.places), "test")
+    context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+    try:
+        approach.look(context, 100.0)
+        first = approach.dealer
+        assert first is not None
+        approach.look(context, 104.9)
+        assert approach.dealer is first
+        approach.look(context, 105.1)
+        assert approach.dealer is not first
+        second = approach.dealer
+        stand_in.restart()
+        approach.look(context, 105.2)
+        assert approach.dealer is not second
+    finally:
+        approach.leave(0.0)
+        context.destroy(linger=0)
 
 
 def test_no_secret_in_any_log(

@@ -176,11 +176,30 @@ def test_a_reader_leaves_with_a_frame_in_hand() -> None:
             tell(feed, heard)
         worker.sent.clear()
     assert feed.take().number == 1
-    assert len(feed.buffer) == PIXELS_AHEAD - 1
-    assert feed.due() == []
     feed.put_back()
     assert [frame.number for frame in feed.buffer] == [1, 2, 3, 4]
     assert not feed.has_acks
+    feed.take()
+    feed.release()
+    assert feed.take().number == 2
+    assert [type(said) for said in feed.due()] == [Ack]  # two in the buffer, one in hand: no room
+    feed.release()
+    assert [type(said) for said in feed.due()] == [Ack, Attach]
+
+
+def test_a_worker_that_repeats_itself() -> None:
+    """A frame may come again, or late: it counts once."""
+    feed = Feed(JOB, wanted=True, after=None, pixels=False)
+    (attach,) = feed.due()
+    assert isinstance(attach, Attach)
+    assert feed.accepted(attach.id)
+    for number in (1, 2, 1, 2, 3, 2):
+        frame = Frame(
+            job=JOB, frame=number, how="kept", sha256=digest(number), size=1, path=f"/{number}"
+        )
+        feed.frame(frame, None)
+    assert [frame.number for frame in feed.buffer] == [1, 2, 3]
+    assert feed.count == 3
 
 
 def test_nothing_is_taken_behind_a_frame_that_stays_spoilt() -> None:

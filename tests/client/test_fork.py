@@ -102,14 +102,27 @@ ending = threading.Event()
 def hammer():
     while not ending.is_set():
         job = worker.submit("/show/clip.mp4", frames="1-30", on_progress=lambda _: None)
+        jobs.append(job)
         for frame in job.frames(20):
             pass
 
+def work():
+    for job in jobs[-3:]:
+        try:
+            repr((job.state, job.error, job.done, job.notes, job.progress))
+            job.wait(20)
+            for frame in job.frames(20):
+                pass
+        except LumividError:
+            pass
+    worker.submit("/show/clip.mp4").wait(20)
+
+jobs = []
 threads = [threading.Thread(target=hammer) for _ in range(2)]
 for thread in threads:
     thread.start()
 for _ in range(25):
-    in_child(lambda: worker.submit("/show/clip.mp4").wait(20))
+    in_child(work)
 ending.set()
 for thread in threads:
     thread.join()
@@ -132,3 +145,39 @@ in_child(work)
 """
     with Script(stand_in, text) as script:
         assert script.end() == f"{stand_in.boot}\n"
+
+
+def test_locks_that_are_held_while_it_forks(stand_in: StandIn) -> None:
+    """Every lock there is, held by a thread that the child does not have."""
+    text = f"""{CHILD}
+job = worker.submit("/show/clip.mp4")
+print(job.wait(20).frames)
+session, held, done = worker.reach(), threading.Event(), threading.Event()
+
+def hold():
+    with worker._lock, session._lock, session.link._questions._changed, job._following.changed:
+        held.set()
+        done.wait()
+
+thread = threading.Thread(target=hold)
+thread.start()
+held.wait()
+
+def work():
+    try:
+        for frame in job.frames(20):
+            print(frame.number)
+    except LumividError:
+        print("the rest is the parent's")
+    print(worker.submit("/show/clip.mp4").wait(20).frames)
+
+in_child(work)
+done.set()
+thread.join()
+print([frame.number for frame in job.frames(20)])
+"""
+    with Script(stand_in, text) as script:
+        assert script.end().splitlines() == [
+            *["8", "1", "2", "3", "4", "the rest is the parent's", "8"],
+            "[1, 2, 3, 4, 5, 6, 7, 8]",
+        ]

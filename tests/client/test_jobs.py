@@ -285,9 +285,11 @@ def test_a_job_that_is_not_there(worker: client.Worker) -> None:
 def test_a_refused_job_leaves_nothing(stand_in: StandIn, worker: client.Worker) -> None:
     """The same id can be used for the request as it should have been."""
     stand_in.refuse = {m.Submit: "E_PATH"}
+    called: list[object] = []
     with pytest.raises(InputError, match="E_PATH"):
-        worker.submit("/etc/passwd", job="cd" * 16)
+        worker.submit("/etc/passwd", job="cd" * 16, on_done=called.append)
     stand_in.refuse = {}
+    assert called == []
     assert worker.submit("/show/clip.mp4", job="cd" * 16).wait(PATIENCE_S).frames == 8
 
 

@@ -77,6 +77,8 @@ def test_waiting_goes_on(stand_in: StandIn, worker: client.Worker) -> None:
     stand_in.stop()
     wait_until(lambda: not worker.connected, "the worker is missed")
     assert repr(worker) == "<Worker not connected>"
+    with pytest.raises(WireError, match="not reached at this moment"):
+        _ = worker.welcome
     stand_in.limit = 8
     stand_in.start()
     thread.join(PATIENCE_S)
@@ -111,12 +113,16 @@ def test_who_only_listens_pings(stand_in: StandIn, worker: client.Worker) -> Non
     assert len(stand_in.heard(m.Hello)) == 1
 
 
-def test_drain(stand_in: StandIn, worker: client.Worker) -> None:
-    """A worker that will end is left at once, and not come back to."""
+def test_drain(stand_in: StandIn, connect: Callable[..., client.Worker]) -> None:
+    """A worker that will end is left at once, and not come back to, though it still listens."""
+    worker = connect(timeout=0.6)  # twice as long as it takes to look for another
     stand_in.limit = 4
     job = worker.submit("/show/clip.mp4")
     stand_in.say(m.Drain(boot=stand_in.boot))
     wait_until(lambda: not worker.connected, "it is left")
+    with pytest.raises(WireError, match="because it is about to end"):
+        worker.jobs()
+    assert len(stand_in.heard(m.Hello)) == 1
     stand_in.limit = 8
     stand_in.restart()
     assert [frame.number for frame in job.frames(PATIENCE_S)] == list(range(1, 9))

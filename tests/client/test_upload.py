@@ -49,6 +49,28 @@ def test_a_plate_arrives(stand_in: StandIn, worker: client.Worker, source: Pixel
     assert submit.request == m.Request(source=source, deliver="pixels", label="a plate")
 
 
+def test_a_worker_with_other_limits(
+    stand_in: StandIn, connect: Callable[..., client.Worker]
+) -> None:
+    """What its welcome allows is kept to, in pieces as in frames."""
+    stand_in.limits = m.Limits(heartbeat_s=5, chunk=100_000, chunks=2, credit=6, pixel_credit=1)
+    worker = connect()
+    stand_in.deaf_to = {m.Put}
+    with Submitting(worker, LARGE, Counted(LARGE)):
+        wait_until(lambda: len(stand_in.heard(m.Put)) == 2, "two pieces are under way")
+        worker.ping()
+        assert [put.offset for put in stand_in.heard(m.Put)] == [0, 100_000]
+        stand_in.deaf_to = set()
+        stand_in.restart()
+    assert {put.offset % 100_000 for put in stand_in.heard(m.Put)} == {0}
+    inline = worker.submit("/show/clip.mp4")
+    paths = worker.submit("/show/clip.mp4", "/show/out/")
+    inline.wait(PATIENCE_S)
+    paths.wait(PATIENCE_S)
+    for job, most in ((inline, 1), (paths, 6)):
+        assert [said.frames for said in stand_in.heard(m.Credit) if said.job == job.id] == [most]
+
+
 def test_whatever_has_bytes(stand_in: StandIn, worker: client.Worker) -> None:
     """Arrays of half floats are taken as they are, and may be used again at once."""
     frames = plate(SMALL)

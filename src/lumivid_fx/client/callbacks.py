@@ -71,6 +71,7 @@ class Callbacks:
     def _run(self) -> None:
         while (called := self._due.get()) is not None:
             called.call()
+            del called  # and so the job's pixels, while nothing is due
 
 
 class _Called:

@@ -51,6 +51,7 @@ class Following:
     Attributes:
         changed: Lock of all this, and what to wait for.
         feed: See above.
+        limits: What the worker allows.
         upload: A plate that is being sent for the job.
         state: As last heard.
         progress: As last heard.
@@ -66,6 +67,7 @@ class Following:
         self.id = feed.job
         self.feed = feed
         self.changed = threading.Condition()
+        self.limits = Limits()
         self.upload: Upload | None = None
         self.state: JobState = "queued"
         self.progress: Progress | None = None
@@ -132,6 +134,7 @@ class Following:
     def keep_to(self, limits: Limits) -> None:
         """There is a worker, with limits to keep to."""
         with self.changed:
+            self.limits = limits
             self.feed.keep_to(limits)
             if self.upload is not None:
                 self.upload.keep_to(limits)

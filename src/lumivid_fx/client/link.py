@@ -161,9 +161,10 @@ class Link:
     # ---- the thread -----------------------------------------------------------------------------
 
     def _run(self) -> None:
-        context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+        context: zmq.Context[zmq.Socket[bytes]] | None = None
         error: LumividError = WireError("the connection to the worker was closed")
         try:
+            context = zmq.Context()
             while not self._ending:
                 self._turn(context)
             self._say()
@@ -177,7 +178,8 @@ class Link:
             self._listener.fail(error)
             if self._approach.dealer is not None:
                 self._approach.dealer.close(0 if self._welcome is None else LINGER_MS)
-            context.term()
+            if context is not None:
+                context.term()
             self._woken.close()
             self._wakeup.close()
 

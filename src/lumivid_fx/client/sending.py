@@ -58,6 +58,7 @@ class Sending:
         """
         following, source = self._following, self._source
         with following.changed:
+            self._upload.keep_to(following.limits)
             following.upload = self._upload
         try:
             given = iter(() if self._upload.whole else plate)

@@ -75,8 +75,8 @@ class Session:
         if calls.on_frame is not None and not wanted:
             raise InputError("on_frame is given frames, and want_frames=False wants none")
         feed = Feed(job, wanted=wanted, after=after, pixels=pixels)
-        feed.keep_to(self._limits)
         following = Following(feed, self._nudge)
+        following.keep_to(self._limits)
         face = Job(
             following,
             called=bool(calls),

@@ -103,7 +103,7 @@ def test_worker_has_a_code_for_every_error(error: BaseException, code: str) -> N
     assert code_of(error) == code
 
 
-@pytest.mark.parametrize("kind", sorted(subclasses(LumividError), key=lambda kind: kind.__name__))
+@pytest.mark.parametrize("kind", sorted(subclasses(LumividError), key=repr))
 def test_codes_of_classes_are_in_the_table(kind: type[LumividError]) -> None:
     """An error class does not name a code that no client knows."""
     assert kind.code in {"", *CODES}

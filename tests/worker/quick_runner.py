@@ -47,8 +47,9 @@ def pixels(frame: int, edge: int = 2) -> bytes:
 
 def numbers(request_frames: str | None) -> range:
     """The frames of a request; eight where it names none."""
-    first, _, last = (request_frames or "1-8").partition("-")
-    return range(int(first), int(last or first) + 1)
+    found = re.fullmatch(r"(-?\d+)(?:-(-?\d+))?", request_frames or "1-8")
+    assert found is not None
+    return range(int(found[1]), int(found[2] or found[1]) + 1)
 
 
 class QuickRunner:

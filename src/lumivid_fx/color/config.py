@@ -27,6 +27,8 @@ from PyOpenColorIO import (
 )
 
 from lumivid_fx.color import transfer
+from lumivid_fx.color.camera_curves import LUMIVID_LOGC3_CURVE
+from lumivid_fx.color.primaries import GAMUTS
 from lumivid_fx.errors import InputError
 
 DEFAULT_CONFIG = "ocio://studio-config-v2.1.0_aces-v1.3_ocio-v2.3"
@@ -55,26 +57,17 @@ class WorkingSpace(NamedTuple):
     interop_id: str
 
 
-_D65, _ACES_WHITE = (0.3127, 0.3290), (0.32168, 0.33767)
+def _working_space(builtin: str, gamut: str, interop_id: str) -> WorkingSpace:
+    return WorkingSpace(builtin, tuple(map(float, GAMUTS[gamut].xy)), interop_id)
 
-# Primaries: ITU-R BT.709-6 and BT.2020-2, SMPTE EG 432-1 (P3), AMPAS S-2014-004 (AP1), SMPTE
-# ST 2065-1 (AP0). Ids: as OpenColorIO's studio-config-v4.0.0_aces-v2.0_ocio-v2.5 gives them.
+
+# Ids: as OpenColorIO's studio-config-v4.0.0_aces-v2.0_ocio-v2.5 gives them.
 WORKING_SPACES = {
-    LINEAR_REC709: WorkingSpace(
-        "Linear Rec.709 (sRGB)", (0.64, 0.33, 0.30, 0.60, 0.15, 0.06, *_D65), "lin_rec709_scene"
-    ),
-    ACESCG: WorkingSpace(
-        "ACEScg", (0.713, 0.293, 0.165, 0.830, 0.128, 0.044, *_ACES_WHITE), "lin_ap1_scene"
-    ),
-    ACES2065_1: WorkingSpace(
-        "ACES2065-1", (0.7347, 0.2653, 0.0, 1.0, 0.0001, -0.077, *_ACES_WHITE), "lin_ap0_scene"
-    ),
-    LINEAR_REC2020: WorkingSpace(
-        "Linear Rec.2020", (0.708, 0.292, 0.170, 0.797, 0.131, 0.046, *_D65), "lin_rec2020_scene"
-    ),
-    LINEAR_P3D65: WorkingSpace(
-        "Linear P3-D65", (0.680, 0.320, 0.265, 0.690, 0.150, 0.060, *_D65), "lin_p3d65_scene"
-    ),
+    LINEAR_REC709: _working_space("Linear Rec.709 (sRGB)", "Rec.709", "lin_rec709_scene"),
+    ACESCG: _working_space("ACEScg", "AP1", "lin_ap1_scene"),
+    ACES2065_1: _working_space("ACES2065-1", "AP0", "lin_ap0_scene"),
+    LINEAR_REC2020: _working_space("Linear Rec.2020", "Rec.2020", "lin_rec2020_scene"),
+    LINEAR_P3D65: _working_space("Linear P3-D65", "P3-D65", "lin_p3d65_scene"),
 }
 
 BUILTIN_NAMES = {
@@ -112,16 +105,32 @@ def load_config(source: str) -> Any:
     Raises:
         InputError: The config is missing or is not one that OpenColorIO can read.
     """
-    PyOpenColorIO.ClearAllCaches()  # else a table that was edited stays as it was first read
+    config = read_config(source)
     try:
-        config = Config.CreateFromFile(source)
         _add_working_spaces(config)
     except OCIO_ERRORS as error:
-        raise InputError(
-            f"OCIO config {source!r} cannot be used ({brief(error)}); "
-            "give the path of a readable config.ocio"
-        ) from error
+        raise _unusable(source, error) from error
     return config
+
+
+def read_config(source: str) -> Any:
+    """Read a config as it is.
+
+    Raises:
+        InputError: The config is missing or is not one that OpenColorIO can read.
+    """
+    PyOpenColorIO.ClearAllCaches()  # else a table that was edited stays as it was first read
+    try:
+        return Config.CreateFromFile(source)
+    except OCIO_ERRORS as error:
+        raise _unusable(source, error) from error
+
+
+def _unusable(source: str, error: Exception) -> InputError:
+    return InputError(
+        f"OCIO config {source!r} cannot be used ({brief(error)}); "
+        "give the path of a readable config.ocio"
+    )
 
 
 def files_of(config: Any, source: str) -> list[Path]:
@@ -183,25 +192,22 @@ def _add_working_spaces(config: Any) -> None:
             _add_space(config, short, "scene-linear", to_aces.createGroupTransform(), aces)
     rec709 = find_space(config, LINEAR_REC709)
     if rec709 is not None and find_space(config, LOGC3_REC709) is None:
-        curve = PyOpenColorIO.LogCameraTransform(
-            base=10,
-            logSideSlope=[transfer.LOGC3_C] * 3,
-            logSideOffset=[transfer.LOGC3_D] * 3,
-            linSideSlope=[transfer.LOGC3_A] * 3,
-            linSideOffset=[transfer.LOGC3_B] * 3,
-            linSideBreak=[transfer.LOGC3_CUT] * 3,
-            linearSlope=[transfer.LOGC3_E] * 3,
-            direction=PyOpenColorIO.TRANSFORM_DIR_INVERSE,
-        )
+        curve = LUMIVID_LOGC3_CURVE.to_linear()
         _add_space(config, LOGC3_REC709, "log", curve, rec709)
 
 
 def _add_space(config: Any, name: str, encoding: str, to_base: Any, base: Any) -> None:
     """Add the space that `to_base` takes to the space `base`."""
-    to_reference = GroupTransform([to_base])
+    to_reference = by_way_of([to_base], base)
+    config.addColorSpace(ColorSpace(name=name, encoding=encoding, toReference=to_reference))
+
+
+def by_way_of(to_base: list[Any], base: Any) -> Any:
+    """Join the steps to the space `base` with its own to its config's reference."""
+    to_reference = GroupTransform(to_base)
     if (known := base.getTransform(PyOpenColorIO.COLORSPACE_DIR_TO_REFERENCE)) is not None:
         to_reference.appendTransform(known)
     elif (known := base.getTransform(PyOpenColorIO.COLORSPACE_DIR_FROM_REFERENCE)) is not None:
         inverse = PyOpenColorIO.TRANSFORM_DIR_INVERSE
         to_reference.appendTransform(GroupTransform([known], direction=inverse))
-    config.addColorSpace(ColorSpace(name=name, encoding=encoding, toReference=to_reference))
+    return to_reference

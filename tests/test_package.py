@@ -151,7 +151,7 @@ def test_unsafe_reads_would_be_seen(source: str, named: str) -> None:
 
 
 def test_wheel_ships_all_that_lies_in_the_package(tmp_path: Path) -> None:
-    """The wheel holds each file of the package, weights and demo clip included, and the licence."""
+    """The wheel holds each file of the package, of nuke/ and of ocio/, and the licence."""
     build = "import sys, hatchling.build as b; print(b.build_wheel(sys.argv[1]))"
     finished = subprocess.run(
         [sys.executable, "-c", build, str(tmp_path)],
@@ -171,6 +171,13 @@ def test_wheel_ships_all_that_lies_in_the_package(tmp_path: Path) -> None:
         if path.is_file() and "__pycache__" not in path.parts
     }
     assert package <= held
+    shipped = {
+        f"lumivid_fx/shipped/{path.relative_to(ROOT).as_posix()}"
+        for folder in ("nuke", "ocio")
+        for path in (ROOT / folder).rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts
+    }
+    assert shipped <= held
     assert "lumivid_fx/py.typed" in held
     info = f"lumivid_fx-{lumivid_fx.__version__}.dist-info"
     assert {f"{info}/licenses/LICENSE", f"{info}/licenses/NOTICE"} <= held

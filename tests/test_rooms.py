@@ -29,6 +29,7 @@ MAY_USE: dict[str, set[str]] = {
     "media":      {"errors", "color"},
     "client":     {"errors", "protocol"},
     "review":     {"errors", "color", "media"},
+    "install":    {"errors", "protocol"},
     "train":      {"errors", "color", "media", "model"},
     "doctor":     {"errors", "color", "media", "model", "protocol", "worker"},
     "pipeline":   {"errors", "color", "media", "model"},
@@ -37,7 +38,7 @@ MAY_USE: dict[str, set[str]] = {
     "evaluation": {"errors", "color", "media", "model", "pipeline", "train"},
     FACADE:       {"errors", "client", "pipeline"},
     "cli":        {"errors", "color", "media", "model", "pipeline", "train", "evaluation", "review",
-                   "worker", "client", "protocol", "doctor", FACADE},
+                   "worker", "client", "protocol", "install", "doctor", FACADE},
     "demo":       {"errors", "color", "media", "model", "pipeline", "evaluation", "review", "cli",
                    FACADE},
 }
@@ -65,6 +66,7 @@ INSIDE_NUKE: dict[str, set[str]] = {
     "errors":   set(),
     "protocol": {"msgpack", "msgspec"},
     "client":   {"zmq"},
+    "install":  set(),  # runs beside Nuke, before the others are there
     FACADE:     set(),
 }
 # fmt: on

@@ -15,6 +15,8 @@ worker_status    how a worker is, in words and as JSON
 request          options of a render as a request to the worker
 cache_command    the cache commands
 keys_command     the keys commands
+nuke_command     the nuke commands
+ocio_command     the ocio commands
 doctor_command   the doctor command
 options          options that several commands have
 phase_bar        what is being done: a bar, or plain lines
@@ -31,6 +33,8 @@ from lumivid_fx.cli.cache_command import cache
 from lumivid_fx.cli.doctor_command import doctor
 from lumivid_fx.cli.jobs_command import attach, cancel, jobs, watch
 from lumivid_fx.cli.keys_command import keys
+from lumivid_fx.cli.nuke_command import nuke
+from lumivid_fx.cli.ocio_command import ocio
 from lumivid_fx.cli.render_command import render
 from lumivid_fx.cli.submit_command import submit
 from lumivid_fx.cli.worker_command import worker
@@ -46,7 +50,7 @@ app = typer.Typer(
 app.command()(render)
 for _command in (submit, jobs, watch, attach, cancel):
     app.command()(_command)
-for _group in (worker, cache, keys):
+for _group in (worker, cache, keys, nuke, ocio):
     app.add_typer(_group)
 app.command()(doctor)
 

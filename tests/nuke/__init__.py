@@ -1,0 +1,1 @@
+"""Tests of the LumiVid node, in a host of our own that keeps Nuke's rules."""

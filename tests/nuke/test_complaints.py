@@ -11,7 +11,9 @@ ROOT = Path(__file__).parents[2]
 
 def test_each_complaint_has_its_test() -> None:
     """Nine rows, and a test behind each but the one that says there is none."""
-    rows = re.findall(r"^\| (\d) \|.*\| ([^|]+) \|$", (ROOT / "docs/nuke.md").read_text(), re.M)
+    rows = re.findall(
+        r"^\| (\d) \|.*\| ([^|]+) \|$", (ROOT / "docs/nuke.md").read_text(), re.MULTILINE
+    )
     assert [int(number) for number, _ in rows] == list(range(1, 10))
     named = [cell.strip("` ") for _, cell in rows]
     assert named.count("none") == 1

@@ -2,6 +2,8 @@
 
     LumividError
     ├── InputError           the artist can fix it: a file, a range, a space, a setting
+    │   ├── RangeError       the plate does not hold those frames, or it is no range
+    │   └── LimitError       more, or larger, than is rendered
     ├── RenderError          the render failed: a model that gave no number, a worker that died
     │   ├── DiskFullError    the disk took only part of a file
     │   └── OutOfMemoryError even the smallest tiles and windows did not fit
@@ -31,6 +33,18 @@ class InputError(LumividError):
     """What was asked for cannot be done as asked; the message says what to change."""
 
     exit_code = 2
+
+
+class RangeError(InputError):
+    """A frame range that cannot be read, or that the plate does not hold."""
+
+    code = "E_RANGE"
+
+
+class LimitError(InputError):
+    """A plate of more frames, or larger ones, than is rendered at once."""
+
+    code = "E_LIMIT"
 
 
 class RenderError(LumividError):

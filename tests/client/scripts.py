@@ -81,5 +81,7 @@ class Script(AbstractContextManager["Script"]):
     def end(self, status: int = 0) -> str:
         """Wait for its end; what it printed. Nothing may stand on standard error."""
         out, said = self._process.communicate(timeout=ENDS_S)
-        assert (self._process.returncode, said) == (status, ""), said
+        assert (self._process.returncode, said) == (status, ""), (
+            f"{self._process.returncode}: {said}"
+        )
         return out

@@ -15,7 +15,7 @@ from fileseq.exceptions import FileSeqException
 from fileseq.filesequence import FileSequence
 from fileseq.frameset import FrameSet
 
-from lumivid_fx.errors import InputError
+from lumivid_fx.errors import InputError, RangeError
 
 _NAMED = 5
 """How many frames or sequences a message lists before it says "and N more"."""
@@ -33,7 +33,7 @@ def parse_range(text: str) -> range:
     try:
         return _consecutive(FrameSet(text), text)
     except (FileSeqException, ValueError, IndexError) as error:
-        raise InputError(
+        raise RangeError(
             f"frame range {text!r} cannot be read; write it as 1001-1049 or as one number"
         ) from error
 
@@ -41,11 +41,11 @@ def parse_range(text: str) -> range:
 def _consecutive(frames: FrameSet, text: str) -> range:
     first, last = frames.start(), frames.end()
     if not isinstance(first, int) or not isinstance(last, int):
-        raise InputError(f"frame range {text!r} has fractions; give whole frame numbers")
+        raise RangeError(f"frame range {text!r} has fractions; give whole frame numbers")
     if first > last:
-        raise InputError(f"frame range {text!r} runs backwards; write it as {last}-{first}")
+        raise RangeError(f"frame range {text!r} runs backwards; write it as {last}-{first}")
     if not frames.isConsecutive():
-        raise InputError(
+        raise RangeError(
             f"frame range {text!r} skips frames, and motion needs them all; write {first}-{last}"
         )
     return range(first, last + 1)
@@ -88,7 +88,7 @@ def find_frames(source: str, wanted: range | None, suffixes: Collection[str]) ->
     wanted = wanted or range(there[0], there[-1] + 1)
     outside = [n for n in (wanted[0], wanted[-1]) if not there[0] <= n <= there[-1]]
     if outside:
-        raise InputError(
+        raise RangeError(
             f"{source} holds {format_range(range(there[0], there[-1] + 1))} only, so frame "
             f"{outside[0]} cannot be read; ask for frames inside that range"
         )

@@ -14,7 +14,7 @@ import numpy as np
 from av.video.format import VideoFormat
 from av.video.frame import VideoFrame
 
-from lumivid_fx.errors import InputError
+from lumivid_fx.errors import InputError, RangeError
 from lumivid_fx.media.frame_range import format_range
 from lumivid_fx.media.movie_index import index_movie, open_movie
 from lumivid_fx.media.plate import FloatImage, Frame, Plate, Windows, check_size
@@ -68,7 +68,7 @@ class Movie(Plate):
         self.frame_numbers = there if frames is None else frames
         if self.first_frame < 1 or self.last_frame > there[-1]:
             outside = self.first_frame if self.first_frame < 1 else self.last_frame
-            raise InputError(
+            raise RangeError(
                 f"{source} holds {format_range(there)} only, so frame {outside} cannot be read; "
                 "ask for frames inside that range, movies count from 1"
             )

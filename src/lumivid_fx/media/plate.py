@@ -17,7 +17,7 @@ from types import TracebackType
 import numpy as np
 import numpy.typing as npt
 
-from lumivid_fx.errors import InputError
+from lumivid_fx.errors import InputError, LimitError
 from lumivid_fx.media.frame_range import parse_range
 
 FloatImage = npt.NDArray[np.float32]
@@ -184,7 +184,7 @@ def is_movie(source: str) -> bool:
 def check_size(width: int, height: int, where: str) -> None:
     """Refuse a size that is no picture, before any memory is taken for it."""
     if width < 1 or height < 1 or width * height > MAX_PIXELS:
-        raise InputError(
+        raise LimitError(
             f"{where} says it is {width} x {height} pixels, and at most {MAX_PIXELS} pixels are "
             "read; check the file or scale it down"
         )

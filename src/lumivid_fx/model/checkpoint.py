@@ -29,6 +29,7 @@ from lumivid_fx.color.transfer import Transfer, get_transfer
 from lumivid_fx.errors import InputError
 from lumivid_fx.model.lora import apply_lora, read_lora
 from lumivid_fx.model.manifest import MANIFEST_NAME, Manifest, read_manifest
+from lumivid_fx.model.tensor_file import header_is_sane
 from lumivid_fx.model.video_only import build_video_transformer, is_audio
 
 EMBEDDED = Path(__file__).parent / "embedded"
@@ -205,6 +206,8 @@ def _weight_files(folder: Path) -> list[Path]:
 
 def _tensors(path: Path) -> Iterator[tuple[str, Tensor]]:
     try:
+        if not header_is_sane(path):
+            raise SafetensorError("its header is longer than that of any model")
         with safe_open(path, "pt") as file:
             names = file.keys()
             for name in names:

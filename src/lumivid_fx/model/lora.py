@@ -18,6 +18,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from lumivid_fx.errors import InputError
+from lumivid_fx.model.tensor_file import header_is_sane
 from lumivid_fx.model.video_only import is_audio
 
 TRANSFORM_NAMES = {"logc3": "logc3_rec709", "acescct": "acescct_ap1"}
@@ -89,7 +90,8 @@ def apply_lora(transformer: LTX2VideoTransformer3DModel, lora: Lora, strength: f
     """Fuse a LoRA into the transformer's weights; strength 0 leaves them bit for bit.
 
     Raises:
-        InputError: A tensor of the LoRA meets no module, or one of another size.
+        InputError: A tensor of the LoRA meets no module, or one of another size, or weights would
+            become NaN or infinite; the transformer is of no more use after that.
     """
     modules = dict(transformer.named_modules())
     for key in [k for k in lora.weights if k.endswith(".lora_A.weight")]:
@@ -106,12 +108,20 @@ def apply_lora(transformer: LTX2VideoTransformer3DModel, lora: Lora, strength: f
     if strength == 0:
         return
     transformer.load_lora_adapter(dict(lora.weights), prefix="transformer", adapter_name="hdr")
-    transformer.fuse_lora(lora_scale=strength, safe_fusing=True, adapter_names=["hdr"])
+    try:
+        transformer.fuse_lora(lora_scale=strength, safe_fusing=True, adapter_names=["hdr"])
+    except ValueError as error:  # found by looking at the weights that came of it
+        raise InputError(
+            f"{lora.path} holds values that are no numbers, or makes such at strength "
+            f"{strength:g}; download it again"
+        ) from error
     transformer.unload_lora()
 
 
 def _read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     try:
+        if not header_is_sane(path):
+            raise SafetensorError("its header is longer than that of any model")
         with safe_open(path, "pt") as file:
             names = list(file.keys())
             return {name: file.get_tensor(name) for name in names}, dict(file.metadata() or {})

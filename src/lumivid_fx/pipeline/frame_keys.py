@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from functools import cache
@@ -87,7 +88,7 @@ def frame_marks(
 
 def _full_path(ocio: str) -> str:
     """A config's path however it was spelt; ``ocio://`` addresses are none."""
-    return ocio if "://" in ocio else str(Path(ocio).resolve())
+    return ocio if "://" in ocio else os.path.realpath(ocio)
 
 
 def plate_fingerprint(plate: Plate) -> str:

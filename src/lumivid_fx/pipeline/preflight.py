@@ -10,7 +10,7 @@ import os
 from dataclasses import replace
 from pathlib import Path
 
-from lumivid_fx.errors import InputError
+from lumivid_fx.errors import InputError, RangeError
 from lumivid_fx.media import Plate
 from lumivid_fx.media.exr import COMPRESSIONS, is_finished
 from lumivid_fx.media.frame_range import format_range
@@ -86,7 +86,7 @@ def choose_windows(settings: ShotSettings, length: int, overlap: int, ratio: int
 def require_inside(source: str, numbers: list[int], plate: Plate) -> None:
     """Refuse a range that the plate does not hold."""
     if numbers[0] < plate.first_frame or numbers[-1] > plate.last_frame:
-        raise InputError(
+        raise RangeError(
             f"{source} holds frames {format_range(plate.frame_numbers)}, so "
             f"{format_range(range(numbers[0], numbers[-1] + 1))} cannot be rendered; "
             "ask for frames inside"

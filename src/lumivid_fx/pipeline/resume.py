@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -69,7 +70,7 @@ def missing_frames(
     for number in numbers:
         path = pattern.path(number)
         require_elsewhere(path, source)
-        if path.resolve() in plate:
+        if os.path.realpath(path) in plate:
             raise InputError(f"{path} is the plate itself; choose another output")
         if overwrite or not path.exists():
             missing.append(number)
@@ -83,9 +84,12 @@ def missing_frames(
     return missing
 
 
-def _files_of(source: str, numbers: Sequence[int]) -> set[Path]:
-    """The plate's own files, which may be renders of ours too; a movie is none that we write."""
+def _files_of(source: str, numbers: Sequence[int]) -> set[str]:
+    """The plate's own files, which may be renders of ours too; a movie is none that we write.
+
+    ``Path.resolve`` would raise an error of its own for a link that leads to itself.
+    """
     if not numbers or is_movie(source):
         return set()
     wanted = range(numbers[0], numbers[-1] + 1)
-    return {path.resolve() for path in find_frames(source, wanted, IMAGE_FORMATS).values()}
+    return {os.path.realpath(path) for path in find_frames(source, wanted, IMAGE_FORMATS).values()}

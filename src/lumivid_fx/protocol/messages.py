@@ -52,7 +52,8 @@ Digest = Annotated[str, Meta(pattern=r"\A[0-9a-f]{64}\Z")]
 Path = Annotated[str, Meta(min_length=1, max_length=4096, pattern=r"\A[^\x00-\x1f\x7f]+\Z")]
 """A path without control characters."""
 
-Name = Annotated[str, Meta(max_length=200, pattern=r"\A[^\x00-\x1f\x7f]*\Z")]
+Name = Annotated[str, Meta(max_length=200, pattern=r"\A[^\x00-\x1f\x7f-\x9f\u2028\u2029]*\Z")]
+"""Text that breaks no line and moves no cursor."""
 FrameNumber = Annotated[int, Meta(ge=-1_000_000_000, le=1_000_000_000)]
 Unit = Annotated[float, Meta(ge=0, le=1)]
 Level = Annotated[float, Meta(ge=0, le=1)]

@@ -54,13 +54,21 @@ def run_job(
     try:
         _Job(order, line, models, store).run()
     except LumividError as error:
-        return Ended(job=order.job, code=code_of(error), message=str(error))
+        return Ended(job=order.job, code=code_of(error), message=_plain(str(error)))
+    except OSError as error:
+        log.warning("job %s met a file that fails: %r", order.job, error)
+        named = "a file" if error.filename is None else str(error.filename)
+        message = (
+            f"{named} failed under the render ({error.strerror}); see that nobody removes or "
+            "replaces it meanwhile, and submit again, for finished frames stay"
+        )
+        return Ended(job=order.job, code="E_RENDER", message=_plain(message))
     except Exception as error:
         if is_out_of_memory(error):  # outside of the render itself, where less is of no help
             log.warning("memory ran out in job %s", order.job, exc_info=True)
             return Ended(job=order.job, code="E_OOM", message=_NO_MEMORY)
         log.exception("job %s met something unexpected", order.job)
-        said = " ".join(f"{type(error).__name__}: {error}".split())[:300]
+        said = _plain(" ".join(f"{type(error).__name__}: {error}".split())[:300])
         message = f"something unexpected stopped the render ({said}); see the worker's log"
         return Ended(job=order.job, code="E_INTERNAL", message=message, spoilt=True)
     return Ended(job=order.job)
@@ -206,6 +214,11 @@ class _Job:
                 len(asked.sigmas or manifest.sigmas),
             )
             return rungs(filled, edge=edge, frames=len(plate.frame_numbers), ratio=ratio)
+
+
+def _plain(said: str) -> str:
+    """A sentence with what is no print escaped: names of files may hold line breaks and no text."""
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in said)
 
 
 def _require_digest(source: PathSource) -> None:

@@ -86,7 +86,13 @@ class Roots:
         """
         if flaw := _flaw(path):
             raise _refused(f"{what} {path!r:.300} {flaw}", "write it another way")
-        real = _real(Path(path))
+        try:
+            real = _real(Path(path))
+        except (OSError, RecursionError) as error:  # a link that was changed meanwhile, or many
+            raise _refused(
+                f"{what} {path!r} leads through links that cannot be followed to their end",
+                "name the folder itself, or submit again once nobody changes them",
+            ) from error
         if not any(real.is_relative_to(folder) for folder in self.folders):
             known = ", ".join(self.names)
             raise _refused(f"{what} {path!r} does not lie under the worker's roots ({known})")

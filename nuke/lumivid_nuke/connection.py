@@ -119,7 +119,9 @@ def lumivid_command() -> list[str]:
     if os.environ.get(COMMAND):
         return shlex.split(os.environ[COMMAND])
     if COMMAND_FILE.is_file():
-        return [COMMAND_FILE.read_text(encoding="utf-8").strip()]
+        noted = COMMAND_FILE.read_text(encoding="utf-8").strip()
+        if Path(noted).is_file():  # the folder may have been installed from another machine
+            return [noted]
     found = shutil.which("lumivid")
     if found is None:
         raise LumividError(

@@ -39,7 +39,7 @@ class Script(AbstractContextManager["Script"]):
 
     def __init__(self, stand_in: StandIn, text: str) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, "-u", "-W", "error", "-c", HEAD + text],
+            [sys.executable, "-u", "-X", "faulthandler", "-W", "error", "-c", HEAD + text],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

@@ -19,6 +19,7 @@ from torch import Tensor
 
 from lumivid_fx.errors import InputError
 from lumivid_fx.model.lora import Lora, apply_lora, read_lora
+from lumivid_fx.model.tensor_file import MAX_HEADER
 from lumivid_fx.model.video_only import strip_audio
 
 Tensors = dict[str, Tensor]
@@ -359,3 +360,21 @@ def test_missing_file(tmp_path: Path) -> None:
     """A wrong path is called that; a folder too."""
     refused(tmp_path / "none.safetensors", "does not exist; check the path")
     refused(tmp_path, "is not a whole safetensors file")
+
+
+@pytest.mark.parametrize("length", [MAX_HEADER + 1, 2**63, 2**64 - 1])
+def test_header_of_absurd_length(tmp_path: Path, length: int) -> None:
+    """A header longer than any model's is not read, whether the file has so many bytes or not."""
+    path = tmp_path / "a.safetensors"
+    with path.open("wb") as file:
+        file.write(struct.pack("<Q", length) + b"{")
+        file.truncate(8 + MAX_HEADER + 1)
+    refused(path, "its header is longer than that of any model")
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), 3e38])
+def test_values_that_are_no_numbers(tmp_path: Path, stock: Any, value: float) -> None:
+    """NaN, infinity, and what overflows when it is multiplied out."""
+    tensors = pair(FIRST, WIDTH, WIDTH, value=value)
+    path = write(tmp_path / "a.safetensors", tensors)
+    refused(path, "holds values that are no numbers", strip_audio(copy.deepcopy(stock)))

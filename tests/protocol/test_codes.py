@@ -10,9 +10,11 @@ from lumivid_fx.errors import (
     CancelledError,
     DiskFullError,
     InputError,
+    LimitError,
     LumividError,
     NotAdmittedError,
     OutOfMemoryError,
+    RangeError,
     RenderError,
     WireError,
 )
@@ -86,6 +88,8 @@ def test_unknown_code_counts_as_the_workers(code: str) -> None:
     ("error", "code"),
     [
         (InputError("no such file"), "E_INPUT"),
+        (RangeError("1-0"), "E_RANGE"),
+        (LimitError("vast"), "E_LIMIT"),
         (RenderError("no number"), "E_RENDER"),
         (DiskFullError("full"), "E_DISK_FULL"),
         (OutOfMemoryError("too large"), "E_OOM"),

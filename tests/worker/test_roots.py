@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -107,6 +109,34 @@ def test_path_that_leads_elsewhere_is_refused(show: Path, path: str) -> None:
     assert f"{show}/{path}" in said
     assert f"({show}/show, {show}/archive)" in said
     assert "lumivid worker --root FOLDER" in said
+
+
+def test_links_without_end_are_refused(tmp_path: Path) -> None:
+    """More links than Python's recursion bears, and links that change while they are followed."""
+    roots = Roots([tmp_path], [])
+    for number in range(3000):
+        (tmp_path / str(number)).symlink_to(str(number + 1))
+    assert "through links that cannot be followed" in refusal(roots, f"{tmp_path}/0")
+    folder, link, place = tmp_path / "folder", tmp_path / "link", tmp_path / "place"
+    folder.mkdir()
+    link.symlink_to(folder)
+    stop = threading.Event()
+
+    def swap() -> None:
+        while not stop.is_set():
+            for path in (folder, link):
+                path.rename(place)
+                place.rename(path)
+
+    thread = threading.Thread(target=swap)
+    thread.start()
+    try:
+        for _ in range(20_000):
+            with suppress(InputError):  # and nothing else, which would end the server
+                roots.check(f"{place}/plate.exr", "the plate")
+    finally:
+        stop.set()
+        thread.join()
 
 
 @pytest.mark.parametrize(

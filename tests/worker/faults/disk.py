@@ -11,7 +11,7 @@ import os
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -46,11 +46,14 @@ class SmallDisk:
     def fill(self, spare: int = 0) -> None:
         """Leave no room, or only so many bytes."""
         self.empty()
-        disk = os.statvfs(self.seen)
         with (self.seen / "filler").open("wb") as file:
-            size = disk.f_bavail * disk.f_frsize - spare
-            if size > 0:
-                os.posix_fallocate(file.fileno(), 0, size)
+            while True:
+                disk = os.statvfs(self.seen)
+                size = disk.f_bavail * disk.f_frsize - spare
+                if size <= 0:
+                    return
+                with suppress(OSError):  # somebody has taken some of it meanwhile
+                    os.posix_fallocate(file.fileno(), os.fstat(file.fileno()).st_size, size)
 
     def empty(self) -> None:
         """Give the room back."""

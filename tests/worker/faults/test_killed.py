@@ -174,20 +174,17 @@ def test_job_that_kills_the_whole_worker(tmp_path: Path) -> None:
 
 
 POINTS = [
-    "journal:Journal.add_job:before:1",
     "journal:Journal.add_job:within:1",
     "journal:Journal.add_job:after:1",
     "journal:Journal.move:before:1",  # to run
     "journal:Journal.move:after:1",
     "supervisor:Runner.give:after:1",
     "journal:Journal.set_total:within:1",
-    "journal:Journal.add_frame:before:3",
     "journal:Journal.add_frame:within:3",
     "journal:Journal.add_frame:after:3",
     "journal:Journal.forgive:within:1",
     "journal:Journal.add_seconds:within:1",
     "journal:Journal.move:before:2",  # done
-    "journal:Journal.move:within:2",
     "journal:Journal.move:after:2",
     "server:_send:before:4",
     "server:_send:after:6",
@@ -287,7 +284,6 @@ def test_server_dies_as_it_recovers(tmp_path: Path, when: str) -> None:
         "journal:Journal.move:before:2",  # to be cancelled
         "journal:Journal.move:after:2",
         "journal:Journal.move:before:3",  # cancelled
-        "journal:Journal.move:after:3",
     ],
 )
 def test_server_dies_as_it_cancels(tmp_path: Path, point: str) -> None:

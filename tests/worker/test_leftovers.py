@@ -117,6 +117,26 @@ def test_plates_that_never_come_are_given_up(tmp_path: Path, journal: Journal) -
     assert (done.job, done.state, done.code) == (job, "failed", "E_INPUT")
 
 
+class BrokenRoots(Roots):
+    """Roots with a fault that nobody foresaw."""
+
+    def check(self, path: str, what: str) -> None:
+        """Fail."""
+        raise KeyError(what, path)
+
+
+def test_fault_of_ours_ends_one_message(tmp_path: Path, journal: Journal) -> None:
+    """It is told and logged; the next message is answered as ever."""
+    office = Office(tmp_path, journal)
+    office.desk._roots = BrokenRoots((office.shots,), ())
+    request = m.Request(source=m.PathSource(path=str(office.shots)), target=str(office.shots))
+    office.hear(m.Submit(id=new_id(), job=new_id(), request=request), m.Ping(id=new_id()))
+    error, pong = office.said[-2:]
+    assert isinstance(error, m.Error)
+    assert error.code == "E_INTERNAL"
+    assert isinstance(pong, m.Pong)
+
+
 def test_ended_jobs_are_let_go(tmp_path: Path, journal: Journal) -> None:
     """A connection that stays for weeks costs no more than what is under way on it."""
     office = Office(tmp_path, journal)

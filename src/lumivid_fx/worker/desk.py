@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 
 from lumivid_fx import __version__
@@ -18,6 +19,8 @@ from lumivid_fx.worker.jobs import Live
 from lumivid_fx.worker.journal import Journal
 from lumivid_fx.worker.roots import Roots
 from lumivid_fx.worker.spool import Spool
+
+log = logging.getLogger(__name__)
 
 Buffer = bytes | memoryview
 JobMessage = m.Put | m.Attach | m.Credit | m.Ack | m.Cancel
@@ -71,6 +74,10 @@ class Desk:
             self._refuse(identity, error.code, str(error), error.re or re, job)
         except LumividError as error:
             self._refuse(identity, code_of(error), str(error), re, job)
+        except Exception:  # a fault of ours is this message's end, not everybody's
+            log.exception("a message could not be answered", extra={"job": job})
+            said = "the worker met a fault of its own in this message; see its log"
+            self._refuse(identity, "E_INTERNAL", said, re, job)
 
     def unknown(self, identity: bytes) -> None:
         """Answer somebody whose key is not admitted any more."""

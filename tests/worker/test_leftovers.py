@@ -152,7 +152,7 @@ def test_ended_jobs_are_let_go(tmp_path: Path, journal: Journal) -> None:
         )
     assert [done.job for done in office.said if isinstance(done, m.Done)] == jobs
     gc.collect()
-    assert sum(isinstance(thing, Live) for thing in gc.get_objects()) <= KEPT_IDLE
+    assert sum(type(thing) is Live for thing in gc.get_objects()) <= KEPT_IDLE
     # Credit that crosses the news of the end is no mistake of the client's, and asking is no harm.
     office.hear(m.Credit(job=jobs[0], frames=1), m.Attach(id=new_id(), job=jobs[0]))
     assert not [error for error in office.said if isinstance(error, m.Error)]

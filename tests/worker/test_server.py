@@ -178,7 +178,8 @@ def test_jobs_belong_to_their_key(
     foreign.send(m.Stop(id=new_id()))
     assert foreign.error().code == "E_AUTH"
     caller.send(m.List(id=new_id(), job=job))
-    assert [row.state for row in caller.hear(m.Jobs).jobs] == ["running"]
+    (row,) = caller.hear(m.Jobs).jobs
+    assert row.state in ("queued", "running")
     caller.cancel(job)
     caller.attach(job, frames=False)
     assert caller.done(job).state == "cancelled"

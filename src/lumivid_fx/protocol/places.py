@@ -250,3 +250,8 @@ def _xdg(environ: Mapping[str, str], name: str, otherwise: Path) -> Path:
     base = environ.get(name, "")
     path = Path(base) if base.startswith("/") else otherwise
     return path if path.name == "lumivid" else path / "lumivid"
+
+
+# msgspec works a type out when it first meets it, and never safely in two threads at once.
+for _kind in (Connection, KeyPair):
+    msgspec.json.Decoder(_kind)

@@ -189,3 +189,9 @@ def _map(pairs: list[tuple[Any, Any]]) -> dict[str, Any]:
 
 def _no_extension(code: int, data: bytes) -> None:
     raise ValueError(f"extension type {code} of {len(data)} bytes")
+
+
+# msgspec works a type out when it first meets it; two threads that meet it at once, or a fork in
+# the middle, crash the process (0.22). Whoever imports this module is alone.
+for _kind in (ClientMessage, WorkerMessage, Request):
+    msgspec.json.Decoder(_kind)

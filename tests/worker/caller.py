@@ -35,14 +35,22 @@ class Caller:
         connection: Where the worker is.
         pair: The key pair to show.
         session: Its session; a new one if not given.
+        room: Messages that wait on this side until they are read, libzmq's 1000 if not given.
     """
 
-    def __init__(self, connection: Connection, pair: KeyPair, session: str | None = None) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        pair: KeyPair,
+        session: str | None = None,
+        room: int = 1000,
+    ) -> None:
         self.session = session or new_id()
         self.payloads: list[bytes] = []
         self._context = zmq.Context()
         self._socket = self._context.socket(zmq.DEALER)
         self._socket.linger = 0
+        self._socket.rcvhwm = room
         self._socket.curve_serverkey = connection.public_key.encode()
         self._socket.curve_publickey = pair.public.encode()
         self._socket.curve_secretkey = pair.secret.encode()

@@ -46,7 +46,8 @@ def test_readers_that_do_not_read(worker: RunningWorker) -> None:
     base = vitals(worker).memory
     with ExitStack() as stack:
         readers = [
-            stack.enter_context(Caller(worker.connection, own_pair(worker))) for _ in range(4)
+            stack.enter_context(Caller(worker.connection, own_pair(worker), room=1))
+            for _ in range(4)
         ]
         asked = pixel_request(shots_of(worker), "1-8", f"edge{EDGE}")
         jobs = [reader.submit(asked).job for reader in readers]
@@ -96,7 +97,7 @@ def test_answers_that_nobody_reads(worker: RunningWorker) -> None:
         shots, "1-1", source=m.PathSource(path=f"{shots}{long}"), target=f"{shots}{long}"
     )
     with (
-        Caller(worker.connection, stranger(worker, "lister")) as lister,
+        Caller(worker.connection, stranger(worker, "lister"), room=1) as lister,
         Taker(worker) as taker,
     ):
         for _ in range(100):

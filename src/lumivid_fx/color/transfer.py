@@ -219,7 +219,14 @@ HLG_REC2020 = Transfer(
     "hlg_rec2020", "lin_rec2020", (0.0, HLG_PEAK_LINEAR), linear_to_hlg, hlg_to_linear
 )
 
-TRANSFERS = {t.name: t for t in (LOGC3_REC709, ACESCCT_AP1, PQ_REC2020, HLG_REC2020)}
+LINEAR16_REC709 = Transfer(
+    "linear16_rec709", "lin_rec709", (0.0, 16.0), lambda light: light / 16, lambda code: code * 16
+)
+"""No curve at all: what most likely stands behind the paper's row "ACES" (its KL is this one's)."""
+
+TRANSFERS = {
+    t.name: t for t in (LOGC3_REC709, ACESCCT_AP1, PQ_REC2020, HLG_REC2020, LINEAR16_REC709)
+}
 
 
 def get_transfer(name: str) -> Transfer:

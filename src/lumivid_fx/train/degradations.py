@@ -1,84 +1,167 @@
 """What a camera and a delivery do to scene light on its way to an SDR file.
 
 The target stays clean; only the reference goes through here (paper, section 3.3): exposure, a tone
-curve, white balance, contrast with clipping, selective blur, noise, 8-bit rounding.
+curve, contrast with clipping, selective blur, compression, noise, 8-bit rounding. Clips are
+``b f 3 h w``, each with faults of its own that last from its first frame to its last.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor
 
+from lumivid_fx.train.clips import chance, normal, uniform
+
 MID_GREY = 0.18
+
+LUMA = (0.2126, 0.7152, 0.0722)
+"""Luminance of linear Rec.709 (ITU-R BT.709)."""
 
 ToneCurve = Callable[[Tensor], Tensor]
 """Scene-linear light to display-linear light in [0, 1], increasing."""
 
+HABLE_BIAS, HABLE_WHITE = 2.0, 11.2
+"""The curve's published exposure bias and white."""
 
-def hable(light: Tensor, bias: float = 2.0, white: float = 11.2) -> Tensor:
+
+def hable(
+    light: Tensor, bias: float | Tensor = HABLE_BIAS, white: float | Tensor = HABLE_WHITE
+) -> Tensor:
     """John Hable's filmic curve ("Uncharted 2: HDR Lighting", GDC 2010)."""
 
     def shoulder(x: Tensor) -> Tensor:
         return (x * (0.15 * x + 0.05) + 0.004) / (x * (0.15 * x + 0.5) + 0.06) - 0.02 / 0.30
 
-    peak = float(shoulder(torch.tensor(white)))
-    shown: Tensor = shoulder(light * bias) / peak
+    shown: Tensor = shoulder(light * bias) / shoulder(torch.as_tensor(white).to(light))
     return shown.clamp(0, 1)
 
 
-def reinhard(light: Tensor, white: float) -> Tensor:
+def reinhard(light: Tensor, white: float | Tensor) -> Tensor:
     """Reinhard's extended operator (Reinhard et al. 2002, equation 4): `white` maps to 1."""
     return (light * (1 + light / white**2) / (1 + light)).clamp(0, 1)
 
 
-def sigmoid(light: Tensor, contrast: float, white: float) -> Tensor:
+def sigmoid(light: Tensor, contrast: float | Tensor, white: float | Tensor) -> Tensor:
     """Camera-like S-curve: Naka and Rushton's response, scaled so that `white` maps to 1."""
     raised: Tensor = light.clamp(min=1e-8) ** contrast
-    peak = white**contrast / (white**contrast + 1)
-    shown: Tensor = raised / (raised + 1) / peak
+    top = torch.as_tensor(white).to(light) ** contrast
+    shown: Tensor = raised / (raised + 1) / (top / (top + 1))
     return shown.clamp(0, 1)
 
 
-def random_tone_curve(generator: Generator) -> ToneCurve:
-    """Draw a tone curve: a plain clip, filmic, Reinhard or a camera's S-curve."""
-
-    def uniform(low: float, high: float) -> float:
-        return low + (high - low) * float(torch.rand((), generator=generator))
-
-    kind = uniform(0, 1)
-    if kind < 0.3:
-        return lambda light: light.clamp(0, 1)
-    if kind < 0.65:
-        bias, white = uniform(1.5, 3.0), uniform(7, 14)
-        return lambda light: hable(light, bias, white)
-    if kind < 0.8:
-        reach = uniform(1.5, 8)
-        return lambda light: reinhard(light, reach)
-    contrast, top = uniform(0.9, 1.4), uniform(3, 16)
-    return lambda light: sigmoid(light, contrast, top)
+def narkowicz(light: Tensor, bias: float | Tensor) -> Tensor:
+    """The fit to ACES' filmic look by Krzysztof Narkowicz ("ACES Filmic Tone Mapping", 2016)."""
+    x = light * bias
+    return (x * (2.51 * x + 0.03) / (x * (2.43 * x + 0.59) + 0.14)).clamp(0, 1)
 
 
-def grey_scale(curve: ToneCurve) -> float:
-    """Factor on scene light that makes display mid grey stand for scene mid grey.
+def knee(light: Tensor, start: float | Tensor, white: float | Tensor) -> Tensor:
+    """A broadcast camera's knee: straight to `start`, then a flatter line that ends at `white`."""
+    bent = start + (1 - start) * (light - start) / (white - start)
+    return torch.where(light < start, light, bent).clamp(0, 1)
 
-    A curve and an exposure cannot be told apart from the picture alone, so the exposure is fixed by
-    this convention: what the display shows at 0.18 is 0.18 in the target.
+
+@dataclass(frozen=True)
+class ToneCurves:
+    """One tone curve for each clip of a batch.
+
+    Attributes:
+        kind: Which of the six families, ``b``, whole numbers.
+        first: First parameter of each family, ``6 b``; what it means is the family's.
+        second: Second parameter, ``6 b``.
+        gamma: Exponent of the display's encoding, ``b``; 0 is sRGB's piecewise curve.
     """
-    light = torch.logspace(-3, 2, 2000)
-    shown = curve(light)
-    index = int(torch.searchsorted(shown.contiguous(), torch.tensor(MID_GREY)).clamp(max=1999))
-    return MID_GREY / float(light[index])
+
+    kind: Tensor
+    first: Tensor
+    second: Tensor
+    gamma: Tensor
+
+    def encode(self, light: Tensor) -> Tensor:
+        """Exposed scene light ``b ...`` to display codes in [0, 1]."""
+
+        def spread(x: Tensor) -> Tensor:
+            return x.view(-1, *[1] * (light.ndim - 1))
+
+        first, second = [spread(x) for x in self.first], [spread(x) for x in self.second]
+        families = (
+            light.clamp(0, 1),
+            hable(light, first[1], second[1]),
+            reinhard(light, first[2]),
+            sigmoid(light, first[3], second[3]),
+            narkowicz(light, first[4]),
+            knee(light, first[5], second[5]),
+        )
+        shown = families[0]
+        for index, family in enumerate(families[1:], 1):
+            shown = torch.where(spread(self.kind) == index, family, shown)
+        power = spread(self.gamma)
+        curved = shown.clamp(min=1e-8) ** (1 / power.clamp(min=1))
+        return torch.where(power == 0, srgb_encode(shown), curved)
+
+    def grey_scale(self) -> Tensor:
+        """Factor ``b`` on scene light that makes display mid grey stand for scene mid grey.
+
+        A curve and an exposure cannot be told apart from the picture alone, so the exposure is
+        fixed by this convention: what an sRGB display shows at 0.18 is 0.18 in the target.
+        """
+        light = torch.logspace(-3, 2, 1024, device=self.kind.device)
+        codes = self.encode(light.expand(len(self.kind), -1))
+        grey = srgb_encode(torch.full_like(codes[:, :1], MID_GREY))
+        index = torch.searchsorted(codes.contiguous(), grey).clamp(max=len(light) - 1)
+        return MID_GREY / light[index[:, 0]]
 
 
-def random_exposure(light: Tensor, generator: Generator) -> float:
-    """Draw an exposure that leaves 0 to 25 % of the pixels at or over 1.0."""
-    peak = light.amax(dim=1).flatten()
-    share = 0.25 * float(torch.rand((), generator=generator)) ** 1.5
-    level = float(torch.quantile(peak[:: max(1, peak.numel() // 100_000)], 1 - share))
-    return 1.0 / max(level, 1e-6)
+CURVE_SHARES = (0.30, 0.30, 0.10, 0.14, 0.08, 0.08)
+"""How often each family is drawn: clip, Hable, Reinhard, S-curve, Narkowicz, knee."""
+
+
+def random_tone_curves(count: int, generator: Generator) -> ToneCurves:
+    """Draw tone curves; half of the filmic ones are at their published setting."""
+
+    def draw(low: float, high: float) -> Tensor:
+        return uniform(count, low, high, generator)
+
+    shares = torch.tensor(CURVE_SHARES, device=generator.device)
+    kind = torch.multinomial(shares, count, replacement=True, generator=generator)
+    published = chance(count, 0.5, generator)
+    bias = torch.where(published, HABLE_BIAS, draw(1.5, 3.0))
+    white = torch.where(published, HABLE_WHITE, draw(7, 14))
+    unused = torch.ones(count, device=generator.device)
+    gamma = torch.where(chance(count, 0.15, generator), draw(2.1, 2.5), 0 * unused)
+    return ToneCurves(
+        kind,
+        torch.stack([unused, bias, draw(1.5, 8), draw(0.9, 1.4), draw(0.5, 1.1), draw(0.7, 0.95)]),
+        torch.stack([unused, white, unused, draw(3, 16), unused, draw(1.5, 6)]),
+        gamma,
+    )
+
+
+def random_exposures(light: Tensor, curves: ToneCurves, generator: Generator) -> Tensor:
+    """Draw the exposure ``b`` of clips ``b f 3 h w``.
+
+    Either 0 to 25 % of the samples come to lie at or over 1.0, or the geometric mean of luminance
+    comes to lie near mid grey. Clips and knees are exposed for the highlights more often.
+    """
+    count = len(light)
+    luma = torch.einsum("bfchw,c->bfhw", light, light.new_tensor(LUMA)).flatten(1)
+    step = max(1, luma.shape[1] // 4096)
+    mean = torch.exp(luma[:, ::step].clamp(min=1e-6).log().mean(dim=1))
+    keyed = MID_GREY / mean * torch.exp2(normal(count, 0.6, generator))
+    ranked = light.amax(dim=2).flatten(1)[:, ::step].sort(dim=1).values
+    share = 0.25 * uniform(count, 0, 1, generator) ** 1.5
+    place = ((1 - share) * (ranked.shape[1] - 1)).long()
+    clipped = 1 / ranked.gather(1, place[:, None])[:, 0].clamp(min=1e-6)
+    hard = (curves.kind == 0) | (curves.kind == 5)
+    by_key = torch.rand(count, generator=generator, device=generator.device) < torch.where(
+        hard, 0.25, 0.7
+    )
+    return torch.where(by_key, keyed, clipped)
 
 
 def srgb_encode(linear: Tensor) -> Tensor:
@@ -89,39 +172,121 @@ def srgb_encode(linear: Tensor) -> Tensor:
     )
 
 
-def degrade(codes: Tensor, generator: Generator) -> Tensor:
-    """Degrade an SDR clip as deliveries do, each fault by chance.
+@dataclass(frozen=True)
+class Faults:
+    """How often each fault of a delivery strikes, in [0, 1].
+
+    Attributes:
+        contrast: Contrast about the middle, 0.85 to 1.15, with clipping.
+        blur: Blur of the highlights alone or of the shadows alone.
+        noise: Sensor noise of 0.002 to 0.02.
+        compression: Block transform coding in 4:2:0, quality 40 to 97.
+    """
+
+    contrast: float = 0.15
+    blur: float = 0.2
+    noise: float = 0.35
+    compression: float = 0.6
+
+
+def degrade(codes: Tensor, generator: Generator, faults: Faults | None = None) -> Tensor:
+    """Degrade SDR clips as deliveries do, each fault by chance.
 
     Args:
-        codes: ``f 3 h w`` display code values in [0, 1].
-        generator: Source of chance.
+        codes: ``b f 3 h w`` display code values in [0, 1].
+        generator: Source of chance, on the clips' device.
+        faults: How often each strikes; the recipe's own if left out.
 
     Returns:
         The same shape in [0, 1], rounded to 8 bits.
     """
+    faults = faults or Faults()
+    count = len(codes)
 
-    def chance(probability: float) -> bool:
-        return float(torch.rand((), generator=generator)) < probability
+    def struck(probability: float) -> Tensor:
+        return chance(count, probability, generator).view(-1, 1, 1, 1, 1)
 
-    def uniform(low: float, high: float) -> float:
-        return low + (high - low) * float(torch.rand((), generator=generator))
+    def draw(low: float, high: float) -> Tensor:
+        return uniform(count, low, high, generator).view(-1, 1, 1, 1, 1)
 
-    if chance(0.3):
-        balance = 1 + 0.06 * torch.randn(3, 1, 1, generator=generator)
-        codes = codes * balance
-    if chance(0.3):
-        codes = (codes - 0.5) * uniform(0.85, 1.15) + 0.5
-    codes = codes.clamp(0, 1)
-    if chance(0.2):
-        codes = _selective_blur(codes, bright=chance(0.5))
-    if chance(0.4):
-        size = uniform(0.002, 0.02)
-        codes = codes + size * torch.randn(codes.shape, generator=generator)
+    scaled = (codes - 0.5) * draw(0.85, 1.15) + 0.5
+    codes = torch.where(struck(faults.contrast), scaled, codes).clamp(0, 1)
+    blurred = _selective_blur(codes, bright=struck(0.5))
+    codes = torch.where(struck(faults.blur), blurred, codes)
+    noise = torch.randn(codes.shape, generator=generator, device=codes.device)
+    codes = (codes + struck(faults.noise) * draw(0.002, 0.02) * noise).clamp(0, 1)
+    coded = transform_coded(codes, draw(40, 97).flatten())
+    codes = torch.where(struck(faults.compression), coded, codes)
     return (codes.clamp(0, 1) * 255).round() / 255
 
 
-def _selective_blur(codes: Tensor, *, bright: bool) -> Tensor:
-    blurred = F.avg_pool2d(codes, 5, stride=1, padding=2, count_include_pad=False)
-    peak = codes.amax(dim=1, keepdim=True)
-    mask = ((peak - 0.8) / 0.1 if bright else (0.2 - peak) / 0.1).clamp(0, 1)
+def _selective_blur(codes: Tensor, *, bright: Tensor) -> Tensor:
+    blurred = F.avg_pool3d(
+        codes.transpose(1, 2), (1, 5, 5), stride=1, padding=(0, 2, 2), count_include_pad=False
+    ).transpose(1, 2)
+    peak = codes.amax(dim=2, keepdim=True)
+    mask = torch.where(bright, (peak - 0.8) / 0.1, (0.2 - peak) / 0.1).clamp(0, 1)
     return codes + mask * (blurred - codes)
+
+
+# ITU-T T.81 (JPEG), annex K.1: quantisation of luminance and chrominance at quality 50.
+_LUMA_STEPS = (
+    (16, 11, 10, 16, 24, 40, 51, 61),
+    (12, 12, 14, 19, 26, 58, 60, 55),
+    (14, 13, 16, 24, 40, 57, 69, 56),
+    (14, 17, 22, 29, 51, 87, 80, 62),
+    (18, 22, 37, 56, 68, 109, 103, 77),
+    (24, 35, 55, 64, 81, 104, 113, 92),
+    (49, 64, 78, 87, 103, 121, 120, 101),
+    (72, 92, 95, 98, 112, 100, 103, 99),
+)
+_CHROMA_STEPS = (
+    (17, 18, 24, 47, 99, 99, 99, 99),
+    (18, 21, 26, 66, 99, 99, 99, 99),
+    (24, 26, 56, 99, 99, 99, 99, 99),
+    (47, 66, 99, 99, 99, 99, 99, 99),
+    *((99,) * 8,) * 4,
+)
+# ITU-T T.871 (JFIF): R'G'B' to Y'CbCr, full range, without its offsets.
+_TO_YCC = ((0.299, 0.587, 0.114), (-0.168736, -0.331264, 0.5), (0.5, -0.418688, -0.081312))
+
+
+def transform_coded(codes: Tensor, quality: Tensor) -> Tensor:
+    """Leave of clips what JPEG's transform coding leaves: 8 x 8 cosine blocks, 4:2:0, quantised.
+
+    No bits are made: the loss is the same, and it runs on any device. Edges that are no multiple of
+    16 pixels are repeated.
+
+    Args:
+        codes: ``b f 3 h w`` in [0, 1].
+        quality: ``b``, 50 to 100, by the scale of the Independent JPEG Group's library; below 50
+            the same scale goes on.
+
+    Returns:
+        The same shape; may lie a little outside [0, 1].
+    """
+    height, width = codes.shape[-2:]
+    matrix = codes.new_tensor(_TO_YCC)
+    pictures = F.pad(
+        codes.flatten(0, 1), (0, -width % 16, 0, -height % 16), mode="replicate"
+    )
+    ycc = torch.einsum("nchw,dc->ndhw", pictures * 255, matrix)
+    scale = torch.where(quality < 50, 50 / quality, 2 - quality / 50).clamp(min=0.02)
+    scale = scale.repeat_interleave(codes.shape[1]).view(-1, 1, 1, 1, 1, 1)
+    luma = _quantise(ycc[:, :1] - 128, scale * codes.new_tensor(_LUMA_STEPS)[:, None, :]) + 128
+    small = _quantise(F.avg_pool2d(ycc[:, 1:], 2), scale * codes.new_tensor(_CHROMA_STEPS)[:, None])
+    chroma = F.interpolate(small, scale_factor=2, mode="bilinear", align_corners=False)
+    rgb = torch.einsum("nchw,dc->ndhw", torch.cat([luma, chroma], dim=1), matrix.inverse())
+    return (rgb[..., :height, :width] / 255).view(codes.shape)
+
+
+def _quantise(planes: Tensor, steps: Tensor) -> Tensor:
+    """Round the cosine coefficients of ``n c h w`` to steps ``n 1 1 8 1 8``."""
+    index = torch.arange(8, dtype=planes.dtype, device=planes.device)
+    basis = torch.cos((2 * index + 1) * index[:, None] * math.pi / 16) / 2
+    basis[0] /= math.sqrt(2)
+    blocks = planes.unflatten(3, (-1, 8)).unflatten(2, (-1, 8))
+    found = torch.einsum("nchywx,vy,ux->nchvwu", blocks, basis, basis)
+    kept = (found / steps.clamp(min=1)).round() * steps.clamp(min=1)
+    back = torch.einsum("nchvwu,vy,ux->nchywx", kept, basis, basis)
+    return back.flatten(4, 5).flatten(2, 3)

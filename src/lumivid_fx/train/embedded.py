@@ -4,9 +4,12 @@
 
 The classes are LTX-2's own (diffusers), made small. Stages:
 
-vae     the video autoencoder, on SDR pictures and LogC3 pictures alike
+vae     the video autoencoder, on SDR clips and LogC3 clips alike
 prior   the transformer, on SDR targets, with a degraded SDR reference as clean tokens
 lora    a LoRA and a scene embedding on the frozen prior, on LogC3 targets with the SDR reference
+
+Each stage checkpoints and goes on where it was; :mod:`scripts.train_embedded` runs all three in a
+budget of minutes.
 """
 
 from __future__ import annotations
@@ -24,13 +27,16 @@ from peft import LoraConfig
 from safetensors.torch import load_file, save_file
 from torch import Generator, Tensor, nn
 
-from lumivid_fx.color.transfer import LOGC3_REC709
+from lumivid_fx.color.transfer import LOGC3_REC709, Transfer
 from lumivid_fx.model.video_only import build_video_transformer, predict_velocity
-from lumivid_fx.train import clips, degradations
+from lumivid_fx.train import clips
+from lumivid_fx.train.degradations import Faults
 from lumivid_fx.train.flow_matching import noisy, sample_sigmas, velocity_loss
+from lumivid_fx.train.pairs import make_pairs
+from lumivid_fx.train.scenes import Scenes, made_up_environment
 from lumivid_fx.train.trainer import Schedule, step_generator, train
 
-HEIGHT, WIDTH, FPS = 144, 256, 24.0
+FPS = 24.0
 
 HELD_OUT = (
     "autoshop_01",
@@ -45,18 +51,18 @@ HELD_OUT = (
 """Maps that no stage ever sees; the model card's figures are measured on them."""
 
 VAE_CONFIG: dict[str, Any] = {
-    "patch_size": 8,
-    "latent_channels": 64,
-    "block_out_channels": (128, 128, 128),
+    "patch_size": 4,
+    "latent_channels": 96,
+    "block_out_channels": (96, 96, 192),
     "down_block_types": ("LTX2VideoDownBlock3D",) * 3,
     "layers_per_block": (1, 1, 1, 1),
     "spatio_temporal_scaling": (True, True, True),
-    "downsample_type": ("spatiotemporal", "temporal", "temporal"),
-    "decoder_block_out_channels": (64, 128, 128),
-    "decoder_layers_per_block": (2, 1, 1, 1),
+    "downsample_type": ("spatiotemporal", "spatiotemporal", "temporal"),
+    "decoder_block_out_channels": (64, 96, 128),
+    "decoder_layers_per_block": (1, 1, 1, 1),
     "decoder_spatio_temporal_scaling": (True, True, True),
     "decoder_inject_noise": (False,) * 4,
-    "upsample_type": ("temporal", "temporal", "spatiotemporal"),
+    "upsample_type": ("temporal", "spatiotemporal", "spatiotemporal"),
     "upsample_residual": (True, True, True),
     "upsample_factor": (1, 1, 1),
     "decoder_causal": False,
@@ -65,13 +71,15 @@ VAE_CONFIG: dict[str, Any] = {
     "temporal_compression_ratio": 8,
 }
 
+WIDTH_OF_TOKENS = 320
+
 TRANSFORMER_CONFIG: dict[str, Any] = {
-    "in_channels": 64,
-    "out_channels": 64,
-    "num_attention_heads": 8,
+    "in_channels": 96,
+    "out_channels": 96,
+    "num_attention_heads": 10,
     "attention_head_dim": 32,
-    "cross_attention_dim": 256,
-    "num_layers": 6,
+    "cross_attention_dim": WIDTH_OF_TOKENS,
+    "num_layers": 7,
     "vae_scale_factors": (8, 16, 16),
     "pos_embed_max_pos": 2,
     "base_height": 256,
@@ -83,9 +91,9 @@ TRANSFORMER_CONFIG: dict[str, Any] = {
     "rope_type": "split",
     "audio_in_channels": 8,
     "audio_out_channels": 8,
-    "audio_num_attention_heads": 8,
+    "audio_num_attention_heads": 10,
     "audio_attention_head_dim": 8,
-    "audio_cross_attention_dim": 64,
+    "audio_cross_attention_dim": 80,
     "audio_gated_attn": True,
     "audio_cross_attn_mod": True,
 }
@@ -94,212 +102,303 @@ LORA_TARGETS = (
     r".*transformer_blocks\.\d+\.(attn1|attn2)\.(to_[qkv]|to_out\.0)"
     r"|.*transformer_blocks\.\d+\.ff\.net\.(0\.proj|2)"
 )
-LORA_RANK = 32
+LORA_RANK = 48
 PROMPT_TOKENS = 4
+
+LOSS_BLOCK = 4
+"""Pixels along the edge of the blocks whose mean codes the LoRA is held to, beside its latents."""
 
 Report = Callable[[int, float, float], None]
 
 
 @dataclass(frozen=True)
-class Pair:
-    """One training example, codes ``f 3 h w`` in [0, 1].
+class Shape:
+    """A kind of clip to train on.
 
     Attributes:
-        reference: Degraded SDR, what the user will have.
-        sdr: The same clip, clean SDR.
-        hdr: The same clip, LogC3 of the light itself.
-        clipped: ``f 1 h w``, 1 where the tone curve has run out.
+        frames: Frames, 8k+1.
+        height: Rows.
+        width: Columns.
+        still: Whether all frames are one picture, as a plate of one frame is padded.
+        share: How much of the training it gets.
+        batch: Clips in a step, at scale 1.
     """
 
-    reference: Tensor
-    sdr: Tensor
-    hdr: Tensor
-    clipped: Tensor
+    frames: int
+    height: int
+    width: int
+    still: bool
+    share: float
+    batch: int
 
 
-def make_pair(maps: list[Tensor], num_frames: int, generator: Generator) -> Pair:
-    """Render one clip and its SDR reference."""
-    environment = maps[int(torch.randint(len(maps), (), generator=generator))]
-    if float(torch.rand((), generator=generator)) < 0.5:
-        environment = environment.flip(2)
-    move = clips.random_move(num_frames, generator)
-    light = clips.render_view(environment, move, HEIGHT, WIDTH)
-    light = light * degradations.random_exposure(light, generator)
-    curve = degradations.random_tone_curve(generator)
-    shown = curve(light)
-    sdr = degradations.srgb_encode(shown)
-    target, _ = LOGC3_REC709.clip(light * degradations.grey_scale(curve))
-    return Pair(
-        reference=degradations.degrade(sdr, generator),
-        sdr=sdr,
-        hdr=LOGC3_REC709.forward(target),
-        clipped=(sdr.amax(dim=1, keepdim=True) > 0.98).float(),
-    )
+SHAPES = (
+    Shape(9, 192, 256, still=True, share=0.45, batch=6),
+    Shape(9, 144, 256, still=False, share=0.25, batch=6),
+    Shape(9, 256, 192, still=True, share=0.1, batch=6),
+    Shape(25, 144, 256, still=False, share=0.2, batch=3),
+)
+"""What the transformer sees: what plates are, stills and clips, wide and upright."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """What all stages share.
+
+    Attributes:
+        folder: Checkpoints and results.
+        scenes: Where light comes from.
+        device: Where to train.
+        scale: Times the batches of two CPU cores.
+        layout: How the VAE's weights lie in memory; GPUs differ in what they like.
+        transfer: Curve that the LoRA speaks.
+        faults: What deliveries do to the reference.
+    """
+
+    folder: Path
+    scenes: Scenes
+    device: torch.device
+    scale: int = 1
+    layout: torch.memory_format = torch.contiguous_format
+    transfer: Transfer = LOGC3_REC709
+    faults: Faults | None = None
+
+    def generator(self, seed: int, step: int) -> Generator:
+        """Random numbers on this run's device that depend on seed and step alone."""
+        return step_generator(seed, step, self.device)
+
+    def half(self) -> torch.autocast:
+        """Bfloat16 arithmetic where it is quicker: not on a CPU."""
+        return torch.autocast(
+            self.device.type, torch.bfloat16, enabled=self.device.type != "cpu", cache_enabled=True
+        )
 
 
 def to_vae(codes: Tensor) -> Tensor:
-    """Codes ``f 3 h w`` in [0, 1] to the VAE's ``1 3 f h w`` in [-1, 1]."""
-    return codes.transpose(0, 1)[None] * 2 - 1
+    """Codes ``b f 3 h w`` in [0, 1] to the VAE's ``b 3 f h w`` in [-1, 1]."""
+    return codes.transpose(1, 2) * 2 - 1
 
 
-def train_vae(maps: list[Tensor], run: Path, schedule: Schedule, report: Report) -> None:
-    """Stage 1: reconstruct SDR and LogC3 crops; stills and 9-frame clips by turns."""
+VAE_SHAPES = ((1, 10, 192, 256, 160), (9, 3, 144, 256, 128), (17, 1, 144, 256, 128))
+"""Frames, clips at scale 1, rows, columns, and the edge of the crop, by turns."""
+
+
+def train_vae(run: Run, schedule: Schedule, report: Report) -> None:
+    """Stage 1: reconstruct crops of SDR and of LogC3, stills and clips by turns."""
     torch.manual_seed(schedule.seed)
-    vae = AutoencoderKLLTX2Video(**VAE_CONFIG)
+    vae = AutoencoderKLLTX2Video(**VAE_CONFIG).to(run.device, memory_format=run.layout)
 
     def loss_of_step(step: int, generator: Generator) -> Tensor:
-        frames, count, size = ((1, 6, 128), (9, 2, 112))[step % 2]
-        batch = []
-        for _ in range(count):
-            pair = make_pair(maps, frames, generator)
-            top = int(torch.randint(HEIGHT - size + 1, (), generator=generator))
-            left = int(torch.randint(WIDTH - size + 1, (), generator=generator))
-            both = (pair.reference, pair.hdr)
-            batch += [to_vae(x[..., top : top + size, left : left + size]) for x in both]
-        pixels = torch.cat(batch)
-        posterior = vae.encode(pixels).latent_dist
-        spread = 0.05 * torch.randn(posterior.mean.shape, generator=generator)
-        decoded = vae.decode(posterior.mean + spread).sample
-        prior = posterior.mean.square().mean()
-        loss: Tensor = _picture_loss(decoded, pixels) + 1e-3 * prior
-        return loss
+        frames, count, height, width, size = VAE_SHAPES[step % len(VAE_SHAPES)]
+        still = frames > 1 and step % 2 == 0
+        shape = (count * run.scale, frames, height, width)
+        pairs = make_pairs(run.scenes, shape, generator, still=still)
+        chance = step_generator(schedule.seed + 1, step)
+        top = int(torch.randint(height - size + 1, (), generator=chance))
+        left = int(torch.randint(width - size + 1, (), generator=chance))
+        both = torch.cat([pairs.reference, pairs.hdr])
+        pixels = to_vae(both[..., top : top + size, left : left + size])
+        with run.half():
+            means = vae.encode(pixels).latent_dist.mean
+            spread = torch.randn(means.shape, generator=generator, device=run.device)
+            decoded = vae.decode(means + 0.05 * spread).sample
+        error = decoded.float() - pixels
+        loss = 0.5 * error.abs().mean() + error.square().mean()
+        for block in (2, 4, 8, 16):
+            loss = loss + F.avg_pool3d(error, (1, block, block)).abs().mean()
+        return loss + 1e-3 * means.float().square().mean()
 
+    checkpoint = run.folder / "vae_checkpoint.safetensors"
     average = train(
-        dict(vae.named_parameters()),
-        loss_of_step,
-        schedule,
-        run / "vae_checkpoint.safetensors",
-        report,
+        dict(vae.named_parameters()), loss_of_step, schedule, checkpoint, report, run.device
     )
     vae.load_state_dict(average, strict=False)
-    mean, std = _latent_statistics(vae, maps, schedule.seed)
+    mean, std = _latent_statistics(vae, run, schedule.seed)
     vae.latents_mean.copy_(mean)
     vae.latents_std.copy_(std)
-    vae.save_pretrained(run / "vae")
-
-
-def _picture_loss(decoded: Tensor, pixels: Tensor) -> Tensor:
-    """Error by size of structure: `detail` brings texture back, so large shapes weigh most."""
-    error = decoded - pixels
-    loss = 0.5 * error.abs().mean() + error.square().mean()
-    for size in (2, 4, 8, 16):
-        loss = loss + F.avg_pool3d(error, (1, size, size)).abs().mean()
-    return loss
+    vae.save_pretrained(run.folder / "vae")
 
 
 @torch.no_grad()
 def _latent_statistics(
-    vae: AutoencoderKLLTX2Video, maps: list[Tensor], seed: int
+    vae: AutoencoderKLLTX2Video, run: Run, seed: int
 ) -> tuple[Tensor, Tensor]:
     drawn = []
-    for index in range(48):
-        pair = make_pair(maps, 9 if index % 4 == 0 else 1, step_generator(seed + 1, index))
-        means = [vae.encode(to_vae(x)).latent_dist.mean for x in (pair.reference, pair.hdr)]
-        drawn += [mean[0].flatten(1) for mean in means]
+    for index, shape in enumerate(SHAPES * 4):
+        pairs = make_pairs(
+            run.scenes,
+            (shape.batch, shape.frames, shape.height, shape.width),
+            run.generator(seed + 1, index),
+            still=shape.still,
+        )
+        for codes in (pairs.reference, pairs.hdr):
+            means = vae.encode(to_vae(codes)).latent_dist.mean
+            drawn.append(means.transpose(0, 1).flatten(1))
     latents = torch.cat(drawn, dim=1)
     return latents.mean(dim=1), latents.std(dim=1)
 
 
-@dataclass(frozen=True)
-class LatentPair:
-    """A :class:`Pair` after the VAE: tokens ``n c``, and the weight of each, ``n 1``."""
+def load_vae(run: Run) -> AutoencoderKLLTX2Video:
+    """The finished VAE of a run, frozen."""
+    vae = AutoencoderKLLTX2Video.from_pretrained(run.folder / "vae")
+    vae.to(run.device, memory_format=run.layout)
+    return vae.eval().requires_grad_(False)
 
-    reference: Tensor
-    sdr: Tensor
-    hdr: Tensor
-    weight: Tensor
+
+def _statistics(vae: AutoencoderKLLTX2Video) -> tuple[Tensor, Tensor]:
+    mean, std = (x.float().view(1, -1, 1, 1, 1) for x in (vae.latents_mean, vae.latents_std))
+    return mean, std
 
 
 @torch.no_grad()
-def encode_pair(vae: AutoencoderKLLTX2Video, pair: Pair) -> LatentPair:
-    """Encode and normalise; a token weighs up to five times more where the plate clipped."""
+def encode_pairs(
+    vae: AutoencoderKLLTX2Video, run: Run, shape: Shape, count: int, generator: Generator
+) -> dict[str, Tensor]:
+    """Draw clips and encode them.
+
+    Returns:
+        ``reference``, ``sdr`` and ``hdr``, normalised tokens ``b n c``; ``weight``, ``b n 1``, a
+        token weighs up to five times more where the plate clipped; ``codes`` ``b f 3 h w`` and
+        ``clipped`` ``b f 1 h w``, means over blocks of `LOSS_BLOCK` pixels of the first 9 frames.
+        All in half precision.
+    """
+    size = (count, shape.frames, shape.height, shape.width)
+    pairs = make_pairs(
+        run.scenes,
+        size,
+        generator,
+        still=shape.still,
+        transfer=run.transfer,
+        faults=run.faults,
+    )
+    mean, std = _statistics(vae)
 
     def tokens(codes: Tensor) -> Tensor:
-        latents = vae.encode(to_vae(codes)).latent_dist.mode()
-        mean, std = (x.view(1, -1, 1, 1, 1) for x in (vae.latents_mean, vae.latents_std))
-        packed: Tensor = ((latents - mean) / std)[0].flatten(1).T.contiguous()
-        return packed
+        with run.half():
+            latents = vae.encode(to_vae(codes)).latent_dist.mode()
+        return ((latents.float() - mean) / std).flatten(2).transpose(1, 2).half()
 
-    covered = F.avg_pool2d(pair.clipped, 16).flatten(1)
-    first, *later = covered.split([1] + [8] * ((len(covered) - 1) // 8))
-    groups = [first, *(group.mean(dim=0, keepdim=True) for group in later)]
-    return LatentPair(
-        reference=tokens(pair.reference),
-        sdr=tokens(pair.sdr),
-        hdr=tokens(pair.hdr),
-        weight=1 + 4 * torch.cat(groups).flatten()[:, None],
-    )
+    covered = F.avg_pool3d(pairs.clipped.transpose(1, 2), (1, 16, 16))
+    groups = [covered[:, :, :1], F.avg_pool3d(covered[:, :, 1:], (8, 1, 1))]
+    weight = 1 + 4 * torch.cat(groups, dim=2).flatten(2).transpose(1, 2)
+
+    def blocks(pictures: Tensor) -> Tensor:
+        pooled = F.avg_pool3d(pictures[:, :9].transpose(1, 2), (1, LOSS_BLOCK, LOSS_BLOCK))
+        return pooled.transpose(1, 2).half()
+
+    return {
+        "reference": tokens(pairs.reference),
+        "sdr": tokens(pairs.sdr),
+        "hdr": tokens(pairs.hdr),
+        "weight": weight.half(),
+        "codes": blocks(pairs.hdr),
+        "clipped": blocks(pairs.clipped),
+    }
 
 
 def cache_latents(
-    vae: AutoencoderKLLTX2Video, maps: list[Tensor], run: Path, counts: dict[int, int], seed: int
-) -> dict[int, dict[str, Tensor]]:
-    """Make or load latents, by number of pixel frames: stacked tensors ``k n c``."""
-    cached = {}
-    for frames, count in counts.items():
-        path = run / f"latents_{frames}.safetensors"
-        if not path.exists():
-            pairs = [
-                encode_pair(vae, make_pair(maps, frames, step_generator(seed + 7 * frames, index)))
-                for index in range(count)
-            ]
-            stacked = {
-                name: torch.stack([getattr(p, name) for p in pairs]).half()
-                for name in ("reference", "sdr", "hdr", "weight")
-            }
-            save_file(stacked, path)
-        cached[frames] = load_file(path)
+    vae: AutoencoderKLLTX2Video, run: Run, clips_in_all: int, seed: int
+) -> list[dict[str, Tensor]]:
+    """Encode the clips that the transformer trains on, kept on the run's device, by shape."""
+    cached = []
+    for place, shape in enumerate(SHAPES):
+        batches, wanted = [], max(shape.batch, round(clips_in_all * shape.share))
+        group = shape.batch * min(4, run.scale)
+        for index in range(-(-wanted // group)):
+            generator = run.generator(seed + place, index)
+            batches.append(encode_pairs(vae, run, shape, group, generator))
+        cached.append({name: torch.cat([b[name] for b in batches]) for name in batches[0]})
     return cached
 
 
 def train_transformer(
-    maps: list[Tensor],
-    run: Path,
+    run: Run,
     schedule: Schedule,
     report: Report,
+    cached: list[dict[str, Tensor]],
     *,
     hdr: bool,
-    clips_cached: int,
+    name: str | None = None,
 ) -> None:
-    """Stages 2 and 3: the SDR prior (all weights), or the HDR LoRA with its scene embedding."""
+    """Stages 2 and 3: the SDR prior (all weights), or the HDR LoRA with its scene embedding.
+
+    The LoRA is also held to the mean codes of small blocks, and most where the plate clipped:
+    through the frozen decoder, for steps that start from (nearly) pure noise.
+    """
     torch.manual_seed(schedule.seed + 10)
-    vae = AutoencoderKLLTX2Video.from_pretrained(run / "vae").eval()
-    cached = cache_latents(
-        vae, maps, run, {1: clips_cached, 9: clips_cached * 3 // 10}, schedule.seed + 100
-    )
+    vae = load_vae(run)
+    mean, std = _statistics(vae)
     transformer, prompt = _make_transformer(run, hdr=hdr)
     parameters = {n: p for n, p in transformer.named_parameters() if p.requires_grad}
     parameters["prompt"] = prompt
-    target_name = "hdr" if hdr else "sdr"
+    turns = _turns()
 
     def loss_of_step(step: int, generator: Generator) -> Tensor:
-        frames, count = ((1, 8), (9, 4))[step % 2]
-        latents = cached[frames]
-        pick = torch.randint(len(latents["hdr"]), (count,), generator=generator)
-        clean, reference = latents[target_name][pick].float(), latents["reference"][pick].float()
-        noise = torch.randn(clean.shape, generator=generator)
-        sigmas = sample_sigmas(count, generator)
-        groups = [noisy(clean, noise, sigmas), reference]
-        positions = _positions(transformer, count, 1 + (frames - 1) // 8)
-        (velocity,) = predict_velocity(
-            transformer,
-            groups,
-            [sigmas, torch.zeros(count)],
-            positions,
-            prompt.expand(count, -1, -1),
+        place = turns[step % len(turns)]
+        shape, latents = SHAPES[place], cached[place]
+        count = shape.batch * run.scale
+        pick = torch.randint(
+            len(latents["hdr"]), (count,), generator=generator, device=run.device
         )
-        return velocity_loss(velocity, clean, noise, latents["weight"][pick].float())
+        clean = latents["hdr" if hdr else "sdr"][pick].float()
+        reference, weight = latents["reference"][pick].float(), latents["weight"][pick].float()
+        noise = torch.randn(clean.shape, generator=generator, device=run.device)
+        sigmas = sample_sigmas(count, generator)
+        mixed = noisy(clean, noise, sigmas)
+        grid = (1 + (shape.frames - 1) // 8, shape.height // 16, shape.width // 16)
+        with run.half():
+            (velocity,) = predict_velocity(
+                transformer,
+                [mixed, reference],
+                [sigmas, torch.zeros_like(sigmas)],
+                _positions(transformer, count, grid, run.device),
+                prompt.expand(count, -1, -1),
+            )
+        velocity = velocity.float()
+        loss = velocity_loss(velocity, clean, noise, weight)
+        if not hdr:
+            return loss
+        # The first clips of a batch are those that start from the most noise.
+        first = slice(0, max(1, count // 4))
+        guess = (mixed - sigmas[:, None, None] * velocity)[first]
+        frames = min(2, grid[0])
+        raw = guess.transpose(1, 2).unflatten(2, grid)[:, :, :frames] * std + mean
+        with run.half():
+            decoded = vae.decode(raw).sample
+        return loss + 8 * _code_loss(decoded.float(), latents, pick[first])
 
-    name = "lora" if hdr else "prior"
-    average = train(
-        parameters, loss_of_step, schedule, run / f"{name}_checkpoint.safetensors", report
-    )
-    save_file({k: v.contiguous() for k, v in average.items()}, run / f"{name}.safetensors")
+    name = name or ("lora" if hdr else "prior")
+    checkpoint = run.folder / f"{name}_checkpoint.safetensors"
+    average = train(parameters, loss_of_step, schedule, checkpoint, report, run.device)
+    kept = {k: v.contiguous() for k, v in average.items()}
+    save_file(kept, run.folder / f"{name}.safetensors")
 
 
-def _make_transformer(run: Path, *, hdr: bool) -> tuple[LTX2VideoTransformer3DModel, nn.Parameter]:
-    transformer = build_video_transformer(TRANSFORMER_CONFIG).to_empty(device="cpu")
-    prompt = nn.Parameter(torch.randn(1, PROMPT_TOKENS, 256) * 0.5)
+def _code_loss(decoded: Tensor, latents: dict[str, Tensor], pick: Tensor) -> Tensor:
+    """Mean error of the codes of blocks, of two sizes; clipped blocks weigh seven times more."""
+    truth = latents["codes"][pick].float().transpose(1, 2)
+    weight = 1 + 6 * latents["clipped"][pick].float().transpose(1, 2)
+    found = F.avg_pool3d((decoded + 1) / 2, (1, LOSS_BLOCK, LOSS_BLOCK))
+    error = (found - truth) * weight / weight.mean()
+    coarse = F.avg_pool3d(error, (1, 4, 4), ceil_mode=True, count_include_pad=False)
+    return error.abs().mean() + coarse.abs().mean()
+
+
+def _turns() -> list[int]:
+    """In which order shapes are trained on: 20 turns, each shape as often as its share says."""
+    due = [0.0] * len(SHAPES)
+    turns = []
+    for _ in range(20):
+        due = [d + shape.share for d, shape in zip(due, SHAPES, strict=True)]
+        turns.append(max(range(len(due)), key=due.__getitem__))
+        due[turns[-1]] -= 1
+    return turns
+
+
+def _make_transformer(run: Run, *, hdr: bool) -> tuple[LTX2VideoTransformer3DModel, nn.Parameter]:
+    transformer = build_video_transformer(TRANSFORMER_CONFIG).to_empty(device=run.device)
+    drawn = torch.randn(1, PROMPT_TOKENS, WIDTH_OF_TOKENS) * 0.5
+    prompt = nn.Parameter(drawn.to(run.device))
     if not hdr:
         for name, parameter in transformer.named_parameters():
             if parameter.ndim == 2 and "table" not in name:
@@ -314,7 +413,7 @@ def _make_transformer(run: Path, *, hdr: bool) -> tuple[LTX2VideoTransformer3DMo
             ):
                 nn.init.xavier_uniform_(module.weight)
         return transformer, prompt
-    learned = load_file(run / "prior.safetensors")
+    learned = load_file(run.folder / "prior.safetensors", device=str(run.device))
     prompt.data.copy_(learned.pop("prompt"))
     transformer.load_state_dict(learned, strict=True)
     transformer.requires_grad_(False)
@@ -325,11 +424,36 @@ def _make_transformer(run: Path, *, hdr: bool) -> tuple[LTX2VideoTransformer3DMo
     return transformer, prompt
 
 
-def _positions(transformer: LTX2VideoTransformer3DModel, batch: int, frames: int) -> Tensor:
-    coords = transformer.rope.prepare_video_coords(
-        batch, frames, HEIGHT // 16, WIDTH // 16, "cpu", fps=FPS
-    )
+def _positions(
+    transformer: LTX2VideoTransformer3DModel,
+    batch: int,
+    grid: tuple[int, int, int],
+    device: torch.device,
+) -> Tensor:
+    coords = transformer.rope.prepare_video_coords(batch, *grid, device, fps=FPS)
     return torch.cat([coords, coords], dim=2)
+
+
+def make_run(
+    maps: Path, folder: Path, device: str = "cpu", *, made_up: int = 12, scale: int = 1
+) -> Run:
+    """Load the maps that may be trained on, make up a few, and open a run.
+
+    Args:
+        maps: Folder of equirectangular EXR maps of one size.
+        folder: Of the run.
+        device: Torch device.
+        made_up: Maps to make up beside them.
+        scale: Times the batches of two CPU cores.
+    """
+    real = [clips.load_environment(p) for p in clips.find_maps(maps, HELD_OUT)]
+    height, width = real[0].shape[1:]
+    invented = [
+        made_up_environment(height, width, step_generator(1, index, device)).cpu()
+        for index in range(made_up)
+    ]
+    folder.mkdir(parents=True, exist_ok=True)
+    return Run(folder, Scenes.of([*real, *invented], device), torch.device(device), scale)
 
 
 def main() -> None:
@@ -342,20 +466,20 @@ def main() -> None:
     parser.add_argument("--rate", type=float, default=5e-4)
     parser.add_argument("--clips", type=int, default=2000)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--scale", type=int, default=1)
     args = parser.parse_args()
-    maps = [clips.load_environment(p) for p in clips.find_maps(args.maps, HELD_OUT)]
+    run = make_run(args.maps, args.run, args.device, scale=args.scale)
     schedule = Schedule(steps=args.steps, learning_rate=args.rate, seed=args.seed)
 
     def report(step: int, loss: float, seconds: float) -> None:
         print(f"{args.stage} {step}/{args.steps} loss {loss:.5f} {seconds:.2f} s/step", flush=True)
 
-    args.run.mkdir(parents=True, exist_ok=True)
     if args.stage == "vae":
-        train_vae(maps, args.run, schedule, report)
+        train_vae(run, schedule, report)
     else:
-        train_transformer(
-            maps, args.run, schedule, report, hdr=args.stage == "lora", clips_cached=args.clips
-        )
+        cached = cache_latents(load_vae(run), run, args.clips, args.seed + 100)
+        train_transformer(run, schedule, report, cached, hdr=args.stage == "lora")
 
 
 if __name__ == "__main__":

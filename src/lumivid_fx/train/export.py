@@ -16,6 +16,7 @@ from pathlib import Path
 import torch
 from diffusers import AutoencoderKLLTX2Video
 from safetensors.torch import load_file, save_file
+from torch import Tensor
 
 from lumivid_fx.model.video_only import build_video_transformer
 from lumivid_fx.train.embedded import LORA_RANK, TRANSFORMER_CONFIG
@@ -30,7 +31,7 @@ sigmas = [[{sigmas}]]
 native_size = 256
 window_frames = 25
 overlap_frames = 9
-grain_px = 8
+grain_px = 1
 prompt_embedding = "scene_embedding.safetensors"
 lora = "hdr_lora.safetensors"
 """
@@ -56,23 +57,28 @@ def export(run: Path, folder: Path, sigmas: tuple[float, ...]) -> None:
     learned = load_file(run / "lora.safetensors")
     context = learned.pop("prompt")[0].half()
     save_file({"video_context": context}, folder / "scene_embedding.safetensors")
-    lora = {
-        "diffusion_model." + name.replace(".hdr.", "."): tensor.to(torch.float16).contiguous()
-        for name, tensor in learned.items()
-    }
-    metadata = {
-        "hdr_transform": "logc3",
-        "reference_downscale_factor": "1",
-        "rank": str(LORA_RANK),
-        "format": "pt",
-    }
-    save_file(lora, folder / "hdr_lora.safetensors", metadata=metadata)
+    save_lora(learned, folder / "hdr_lora.safetensors", "logc3")
     for config in folder.glob("*/config.json"):  # diffusers notes the folder it was loaded from
         told = json.loads(config.read_text(encoding="utf-8"))
         told.pop("_name_or_path", None)
         config.write_text(json.dumps(told, indent=2) + "\n", encoding="utf-8")
     manifest = MANIFEST.format(sigmas=", ".join(str(s) for s in sigmas))
     (folder / "lumivid.toml").write_text(manifest, encoding="utf-8")
+
+
+def save_lora(learned: dict[str, Tensor], path: Path, transform: str) -> None:
+    """Write a LoRA of peft's names under the key names that LTX tools read, in half precision."""
+    lora = {
+        "diffusion_model." + name.replace(".hdr.", "."): tensor.to(torch.float16).contiguous()
+        for name, tensor in learned.items()
+    }
+    metadata = {
+        "hdr_transform": transform,
+        "reference_downscale_factor": "1",
+        "rank": str(LORA_RANK),
+        "format": "pt",
+    }
+    save_file(lora, path, metadata=metadata)
 
 
 def main() -> None:

@@ -10,14 +10,15 @@ from torch import Generator, Tensor
 
 
 def sample_sigmas(count: int, generator: Generator, shift: float = 1.5) -> Tensor:
-    """Draw noise levels ``count`` in (0, 1]: shifted logit-normal, and one in four near pure noise.
+    """Draw noise levels ``count`` in (0, 1], highest first: shifted logit-normal, half near 1.
 
-    The distilled schedule spends five of its eight steps above 0.97, so that end is trained more.
+    A render takes few steps, the longest of them from pure noise, so that end is trained most.
     """
-    logit = torch.sigmoid(torch.randn(count, generator=generator) + shift)
-    top = 1 - 0.03 * torch.rand(count, generator=generator) ** 2
-    pick = torch.rand(count, generator=generator) < 0.4
-    return torch.where(pick, top, logit)
+    device = generator.device
+    logit = torch.sigmoid(torch.randn(count, generator=generator, device=device) + shift)
+    top = 1 - 0.03 * torch.rand(count, generator=generator, device=device) ** 2
+    pick = torch.rand(count, generator=generator, device=device) < 0.5
+    return torch.where(pick, top, logit).sort(descending=True).values
 
 
 def noisy(clean: Tensor, noise: Tensor, sigmas: Tensor) -> Tensor:

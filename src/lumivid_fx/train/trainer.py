@@ -50,9 +50,9 @@ class Schedule:
         return self.learning_rate * rise * fall
 
 
-def step_generator(seed: int, step: int) -> Generator:
-    """Random numbers that depend on seed and step alone."""
-    return torch.Generator().manual_seed(seed * 1_000_003 + step)
+def step_generator(seed: int, step: int, device: str | torch.device = "cpu") -> Generator:
+    """Random numbers that depend on device, seed and step alone."""
+    return torch.Generator(device).manual_seed(seed * 1_000_003 + step)
 
 
 def train(
@@ -61,6 +61,7 @@ def train(
     schedule: Schedule,
     checkpoint: Path,
     report: Callable[[int, float, float], None],
+    device: str | torch.device = "cpu",
 ) -> dict[str, Tensor]:
     """Run a stage to its end, going on from the checkpoint if there is one.
 
@@ -70,30 +71,34 @@ def train(
         schedule: How long and how fast.
         checkpoint: Safetensors file for weights, averages and optimiser state.
         report: Called every 25 steps with step, mean loss and seconds a step.
+        device: Where the parameters are, and each step's generator.
 
     Returns:
         The averaged weights by name.
     """
-    optimiser = torch.optim.AdamW(parameters.values(), lr=1.0, betas=(0.9, 0.98), weight_decay=0.01)
+    optimiser = torch.optim.AdamW(
+        parameters.values(), lr=1.0, betas=(0.9, 0.98), weight_decay=0.01, fused=True
+    )
     average = {name: tensor.detach().clone() for name, tensor in parameters.items()}
-    start = _resume(checkpoint, parameters, average, optimiser)
-    losses: list[float] = []
+    start = _resume(checkpoint, parameters, average, optimiser, device)
+    losses: list[Tensor] = []
+    averages, learned = list(average.values()), list(parameters.values())
     clock = time.monotonic()
     for step in range(start, schedule.steps):
         for group in optimiser.param_groups:
             group["lr"] = schedule.rate(step)
-        loss = loss_of_step(step, step_generator(schedule.seed, step))
+        loss = loss_of_step(step, step_generator(schedule.seed, step, device))
         optimiser.zero_grad(set_to_none=True)
         torch.autograd.backward(loss)
-        torch.nn.utils.clip_grad_norm_(list(parameters.values()), schedule.clip)
+        torch.nn.utils.clip_grad_norm_(learned, schedule.clip)
         optimiser.step()
         decay = min(schedule.ema, (step + 1) / (step + 10))
         with torch.no_grad():
-            for name, tensor in parameters.items():
-                average[name].lerp_(tensor.detach(), 1 - decay)
-        losses.append(float(loss.detach()))
+            torch._foreach_lerp_(averages, learned, 1 - decay)
+        losses.append(loss.detach())
         if (step + 1) % 25 == 0:
-            report(step + 1, sum(losses) / len(losses), (time.monotonic() - clock) / len(losses))
+            mean = float(torch.stack(losses).mean())  # the one wait for the device
+            report(step + 1, mean, (time.monotonic() - clock) / len(losses))
             losses, clock = [], time.monotonic()
         if (step + 1) % schedule.save_every == 0 or step + 1 == schedule.steps:
             _save(checkpoint, step + 1, parameters, average, optimiser)
@@ -125,6 +130,7 @@ def _resume(
     parameters: Mapping[str, Tensor],
     average: dict[str, Tensor],
     optimiser: torch.optim.Optimizer,
+    device: str | torch.device,
 ) -> int:
     if not path.exists():
         return 0
@@ -132,7 +138,7 @@ def _resume(
 
     with safe_open(path, "pt") as file:
         step = int(json.loads(file.metadata()["train"])["step"])
-    tensors = load_file(path)
+    tensors = load_file(path, device=str(device))
     with torch.no_grad():
         for name, tensor in parameters.items():
             tensor.copy_(tensors[f"weight.{name}"])

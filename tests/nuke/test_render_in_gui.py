@@ -133,6 +133,24 @@ def test_anything_else_goes_through_a_write(
     assert result_level(node, 1004) == expected(1004, 0.5)
 
 
+def test_disk_of_another_name(
+    worker: RunningWorker, shot: Path, requests: list[Request], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a Mac mounts under /Volumes is sent as the worker calls it, and comes back."""
+    write_plate(shot / "mnt" / "plate")
+    (shot / "Volumes").symlink_to(shot / "mnt")
+    monkeypatch.setenv("LUMIVID_PATHS", f"{shot}/Volumes={shot}/mnt")
+    here = f"{shot.as_posix()}/Volumes"
+    node = new_node(new_read(f"{here}/plate/plate.%04d.exr"), Path(here) / "cache", worker)
+    lumivid_nuke.submit(node)
+    wait_until_idle(node)
+    (sent,) = requests
+    assert sent.source == PathSource(path=f"{shot.as_posix()}/mnt/plate/plate.####.exr")
+    assert str(sent.target).startswith(f"{shot.as_posix()}/mnt/cache/")
+    assert results(node) == [1001, 1002, 1003, 1004]
+    assert result_level(node, 1003) == expected(1003)
+
+
 def test_same_pixels_are_rendered_once(worker: RunningWorker, shot: Path) -> None:
     """Two nodes behind the same picture find the same result, though Nuke wrote it twice."""
     read = new_read(write_plate(shot / "plate"))

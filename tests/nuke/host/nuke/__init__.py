@@ -517,7 +517,8 @@ def scriptSaveAs(filename: str | None = None, overwrite: bool = False) -> None:
     root()._knobs["name"]._value = filename.replace(os.sep, "/")
     lines = "\n".join(_scripts.body_lines(root()))
     with open(filename, "w", encoding="utf-8") as file:
-        file.write(f"version 15.0 v4\nRoot {{\n{lines}\n}}\n{_scripts.write_nodes(root().nodes())}")
+        body = f"{_scripts.layers()}{_scripts.write_nodes(root().nodes())}"
+        file.write(f"version 15.0 v4\nRoot {{\n{lines}\n}}\n{body}")
 
 
 def scriptClear() -> None:

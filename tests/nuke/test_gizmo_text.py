@@ -215,6 +215,19 @@ def test_every_knob_is_explained(group: ScriptNode) -> None:
             assert group.option(name, "l") is not None, name
 
 
+def test_every_knob_is_in_the_guide(group: ScriptNode) -> None:
+    """By the label that the panel has, in the table of docs/nuke.md."""
+    page = (GIZMO.parents[1] / "docs" / "nuke.md").read_text("utf-8")
+    table = page.partition("## Knobs")[2].partition("## ")[0].lower()
+    labels = [
+        (group.option(name, "l") or "").removesuffix(" (stops)")
+        for name, words in group.user_knobs.items()
+        if int(words[0]) not in {TAB, TEXT} and "+INVISIBLE" not in words
+    ]
+    assert len(labels) > 20
+    assert [label for label in labels if label.lower() not in table] == []
+
+
 def test_version_is_this_release(group: ScriptNode) -> None:
     """What the panel says is what is installed."""
     assert group.option("version", "T") == lumivid_fx.__version__

@@ -115,6 +115,32 @@ def test_what_the_node_shows(shown: nuke.Node) -> None:
     assert picture(shown, 1001) == 0.75
 
 
+def test_mask_is_known_wherever_the_node_goes(shown: nuke.Node, tmp_path: Path) -> None:
+    """A script as it is saved, and what is pasted elsewhere, bring the layer with them."""
+    result = Path(str(shown["cache_dir"].value())) / KEY / "result.1001.exr"
+    write_frame(result, level(1001), mask=0.75)
+    shown["mode"].setValue("mask")
+    name = shown.name()
+    shown.setSelected(True)
+    nuke.nodeCopy("%clipboard%")
+    copied = session.clipboard
+    nuke.scriptSaveAs(str(tmp_path / "shot.nk"))
+    session.layers.clear()
+    nuke.scriptOpen(str(tmp_path / "shot.nk"))
+    opened = nuke.toNode(name)
+    assert opened is not None
+    assert picture(opened, 1001) == 0.75
+    session.layers.clear()
+    nuke.scriptClear()
+    nuke.scriptReadText(copied)
+    pasted = nuke.toNode(name)
+    assert pasted is not None
+    assert picture(pasted, 1001) == 0.75
+    session.layers.clear()
+    with pytest.raises(RuntimeError, match="lumivid"):
+        picture(pasted, 1001)
+
+
 def test_missing_frames(shown: nuke.Node) -> None:
     """Error, black, checkerboard, or the input; frames that are there are shown by all."""
     for how in knobs.MISSING:

@@ -36,6 +36,7 @@ lint: $(stamp) ## what pre-commit runs: ruff and mypy
 	@$(bin)/ruff check .
 	@$(bin)/ruff format --check .
 	@$(bin)/mypy
+	@scripts/other_systems.sh $(bin)/mypy
 
 format: $(stamp) ## let ruff mend what it can
 	@$(bin)/ruff check --fix .

@@ -11,7 +11,6 @@ In a checkout, where nothing is installed, the client is taken from ``src/``. St
 from __future__ import annotations
 
 import json
-import os
 import platform
 import sys
 from importlib.util import find_spec
@@ -33,9 +32,8 @@ def abi_tag() -> str:
 
 def platform_tag() -> str:
     """The system this Python was built for: ``linux``, ``win``, ``mac-x86_64`` or ``mac-arm64``."""
-    if sys.platform == "darwin":
-        return "mac-arm64" if platform.machine() == "arm64" else "mac-x86_64"
-    return "win" if os.name == "nt" else "linux"
+    mac = "mac-arm64" if platform.machine() == "arm64" else "mac-x86_64"
+    return {"darwin": mac, "win32": "win"}.get(sys.platform, "linux")
 
 
 def vendor_folder(root: str | Path) -> Path:

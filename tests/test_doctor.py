@@ -19,8 +19,8 @@ from lumivid_fx.protocol.places import (
     Connection,
     KeyPair,
     Places,
+    keep_key_pair,
     write_connection,
-    write_key_pair,
 )
 
 
@@ -76,7 +76,7 @@ def test_worker_rows_say_who_runs_and_which_keys_are_safe(
     pair = KeyPair(
         "rq:rM>}U?@Lns47E1%kR.o@n%FcmmsL/@{H8]yf7", "JTKVSB%%)wK0E.X)V>+}o?pNmC{O&4W4b!Ni{Lh6"
     )
-    write_key_pair(places.keys / "client.key", pair)
+    keep_key_pair(places.keys / "client.key", pair)
 
     def look(pid: int) -> dict[str, Check]:
         listens = Connection("tcp://127.0.0.1:47800", pair.public, pid, "0" * 32, (1,))

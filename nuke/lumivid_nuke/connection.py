@@ -16,7 +16,7 @@ from pathlib import Path
 
 from lumivid_fx import client
 from lumivid_fx.errors import LumividError, NotAdmittedError, WireError
-from lumivid_fx.protocol.places import HOME, Places
+from lumivid_fx.protocol.places import HOME, Places, runs_workers
 
 log = logging.getLogger(__name__)
 
@@ -138,6 +138,8 @@ def _connect(endpoint: str, name: str, *, start: bool, roots: Iterable[Path]) ->
     except NotAdmittedError:
         raise
     except WireError as error:
+        if not runs_workers():
+            raise
         if not start:
             raise WireError(f"{error}, or tick 'start a worker' in the node") from error
     start_worker(endpoint, roots)

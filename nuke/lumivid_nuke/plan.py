@@ -78,6 +78,7 @@ class Plan:
                 steps=said.steps or None,
                 detail=said.detail,
                 model_size=said.model_side,
+                mask=True,
             ),
             model=said.model or None,
             lora=said.lora or None,

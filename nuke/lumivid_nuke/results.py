@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 CACHE = "LUMIVID_NUKE_CACHE"
 """Environment variable: where nodes keep results that do not say so themselves."""
 
+FORM = "2"
+"""What results are like: EXRs with a mask. Those of another form are not taken for these."""
+
 _KEY = re.compile(r"[0-9a-f]{64}")
 _RESULT = re.compile(r"result\.(-?[0-9]+)\.exr")
 
@@ -45,7 +48,7 @@ def result_key(
         ocio: The studio's config.
     """
     said = {**asdict(settings), "input_space": input_space, "output_space": output_space}
-    parts = ["1", __version__, identity, ocio or "", json.dumps(said, sort_keys=True)]
+    parts = [FORM, __version__, identity, ocio or "", json.dumps(said, sort_keys=True)]
     return hashlib.sha256("\0".join(parts).encode("utf-8")).hexdigest()
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import av
 import numpy as np
 import numpy.typing as npt
+import OpenImageIO
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -79,6 +80,61 @@ def test_round_trip(tmp_path: Path, compression: str) -> None:
     assert np.array_equal(bits(frame.alpha), bits(alpha))
     assert read_attributes(path)["compression"] == compression
     assert [p.name for p in path.parent.iterdir()] == ["plate.1001.exr"]
+
+
+@pytest.mark.parametrize("compression", COMPRESSIONS)
+@pytest.mark.parametrize("matte", [False, True])
+def test_layers_lie_beside_the_picture(tmp_path: Path, compression: str, matte: bool) -> None:
+    """By their names and without loss, overscan included; the picture is read as without them."""
+    rgb, path = light(), tmp_path / "a.exr"
+    alpha = light(seed=1)[..., 0].clip(0, 1) if matte else None
+    mask = light(seed=2)[..., 1].clip(0, 1)
+    windows = Windows(-3, 5, 64, 48, 0, 0, 60, 50)
+    write_exr(
+        path,
+        rgb,
+        alpha,
+        windows=windows,
+        attributes={},
+        chromaticities=None,
+        interop_id=None,
+        fps=None,
+        compression=compression,
+        layers={"lumivid.generated": mask},
+    )
+    image = OpenImageIO.ImageInput.open(str(path))
+    assert image is not None
+    spec, pixels = image.spec(), image.read_image(OpenImageIO.HALF)
+    image.close()
+    assert pixels is not None
+    usual = ["R", "G", "B", *(["A"] if matte else [])]
+    assert list(spec.channelnames) == [*usual, "lumivid.generated"]
+    assert {str(kind) for kind in spec.channelformats or [spec.format]} == {"half"}
+    assert (spec.x, spec.y, spec.full_width) == (-3, 5, 60)
+    assert spec.alpha_channel == (3 if matte else -1)
+    assert np.array_equal(bits(pixels[..., -1]), bits(mask))
+    frame = open_plate(str(path)).read(1)
+    assert frame.windows == windows
+    assert (frame.alpha is None) == (not matte)
+    if not compression.startswith("dwa"):  # lossy by design, in the picture alone
+        assert np.array_equal(bits(frame.rgb), bits(rgb))
+
+
+def test_layer_with_holes_is_refused(tmp_path: Path) -> None:
+    """NaN is no more written there than in the picture."""
+    hole = np.full((48, 64), np.nan, np.float32)
+    with pytest.raises(RenderError, match="3072 of its samples are NaN"):
+        write_exr(
+            tmp_path / "a.exr",
+            light(),
+            None,
+            windows=Windows.whole(64, 48),
+            attributes={},
+            chromaticities=None,
+            interop_id=None,
+            fps=None,
+            layers={"lumivid.generated": hole},
+        )
 
 
 @pytest.mark.parametrize("compression", COMPRESSIONS)

@@ -24,6 +24,9 @@ from tests.worker.quick_runner import QuickRunner, main, numbers
 GAIN = 2.0
 """What every pixel is multiplied by, so that a result is known from its plate."""
 
+MASKED = 0.65
+"""From here on a pixel of the plate counts as generated."""
+
 
 class ExrRunner(QuickRunner):
     """Makes a result out of the plate, frame by frame."""
@@ -44,10 +47,12 @@ class ExrRunner(QuickRunner):
                 if frame not in order.finished:
                     if "slow" in label:
                         time.sleep(0.15)
-                    self._write(order, frame, GAIN * plate.read(frame).rgb)
+                    self._write(order, frame, plate.read(frame).rgb)
         return "", False
 
-    def _write(self, order: orders.Render, frame: int, pixels: np.ndarray) -> None:
+    def _write(self, order: orders.Render, frame: int, plate: np.ndarray) -> None:
+        pixels = GAIN * plate
+        mask = (plate.max(axis=-1, keepdims=True) >= MASKED).astype(np.float32)
         target = order.request.target or ""
         path = Path(re.sub(r"#+", f"{frame:04d}", target))
         there = path.exists()
@@ -56,10 +61,13 @@ class ExrRunner(QuickRunner):
             beside = path.with_name(f".{path.stem}.part.exr")
             output = OpenImageIO.ImageOutput.create(str(beside))
             assert output is not None
+            if order.request.settings.mask:
+                pixels = np.concatenate([pixels, mask], axis=-1)
             height, width, channels = pixels.shape
-            output.open(
-                str(beside), OpenImageIO.ImageSpec(width, height, channels, OpenImageIO.HALF)
-            )
+            spec = OpenImageIO.ImageSpec(width, height, channels, OpenImageIO.HALF)
+            spec.channelnames = ("R", "G", "B", "lumivid.generated")[:channels]
+            spec.alpha_channel = -1
+            output.open(str(beside), spec)
             output.write_image(np.ascontiguousarray(pixels))
             output.close()
             beside.replace(path)

@@ -41,13 +41,18 @@ def write_plate(
     return f"{folder.as_posix()}/plate.%04d.exr"
 
 
-def write_frame(path: Path, value: float, size: tuple[int, int] = SIZE) -> None:
-    """One flat EXR, alpha 1."""
-    pixels = np.full((*size, 4), value, np.float32)
-    pixels[..., 3] = 1
+def write_frame(
+    path: Path, value: float, size: tuple[int, int] = SIZE, mask: float | None = None
+) -> None:
+    """One flat EXR, alpha 1, with a mask if one is given."""
+    channels = ("R", "G", "B", "A", *(() if mask is None else ("lumivid.generated",)))
+    pixels = np.full((*size, len(channels)), value, np.float32)
+    pixels[..., 3:] = 1 if mask is None else (1, mask)
     output = OpenImageIO.ImageOutput.create(str(path))
     assert output is not None
-    assert output.open(str(path), OpenImageIO.ImageSpec(size[1], size[0], 4, OpenImageIO.HALF))
+    spec = OpenImageIO.ImageSpec(size[1], size[0], len(channels), OpenImageIO.HALF)
+    spec.channelnames = channels
+    assert output.open(str(path), spec)
     assert output.write_image(pixels)
     output.close()
 

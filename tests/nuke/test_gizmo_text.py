@@ -45,7 +45,9 @@ def faults(path: Path) -> list[str]:
     for group in [node for node in root.walk() if node.children]:
         names = [child.name for child in group.children if not child.clone]
         found += [f"two nodes {name}" for name in sorted(set(names)) if names.count(name) > 1]
+    layers = re.findall(r"^add_layer \{\w+ (.*)\}$", path.read_text("utf-8"), re.MULTILINE)
     for node in root.walk():
+        found += _of_channels(node, {channel for words in layers for channel in words.split()})
         found += _of_user_knobs(node)
         found += [fault for name, text in pythons(node) for fault in _of_python(node, name, text)]
         found += [fault for name, text in node.knobs for fault in _of_text(root, node, name, text)]
@@ -80,6 +82,14 @@ def _of_user_knobs(node: ScriptNode) -> Iterator[str]:
             yield f"{name} links to nothing"
     if {"name", "label", "xpos"} & set(names):
         yield f"{node.name}: a knob hides one of Nuke's"
+
+
+def _of_channels(node: ScriptNode, known: set[str]) -> Iterator[str]:
+    """Channels of an Expression that no layer makes known."""
+    for name, text in node.knobs if node.kind == "Expression" else ():
+        for channel in re.findall(r"\b[a-z]+\.[a-z]+\b", text) if name.startswith("expr") else []:
+            if channel not in known and not channel.startswith(("parent.", "input.", "rgba.")):
+                yield f"{node.name}.{name}: no layer has {channel}"
 
 
 def _of_python(node: ScriptNode, name: str, text: str) -> Iterator[str]:
@@ -148,7 +158,7 @@ def test_host_reads_as_tcl_does(path: Path) -> None:
 
     def ours(lines: list[list[str]]) -> Iterator[tuple[str, list[str]]]:
         for line in lines:
-            if len(line) == 2 and line[0] not in {"push", "version"}:
+            if len(line) == 2 and line[0] not in {"push", "version", "add_layer"}:
                 yield line[0], tcl.list_words(line[1])
 
     found_nodes = read_script(path).walk()
@@ -205,6 +215,19 @@ def test_every_knob_is_explained(group: ScriptNode) -> None:
             assert group.option(name, "l") is not None, name
 
 
+def test_every_knob_is_in_the_guide(group: ScriptNode) -> None:
+    """By the label that the panel has, in the table of docs/nuke.md."""
+    page = (GIZMO.parents[1] / "docs" / "nuke.md").read_text("utf-8")
+    table = page.partition("## Knobs")[2].partition("## ")[0].lower()
+    labels = [
+        (group.option(name, "l") or "").removesuffix(" (stops)")
+        for name, words in group.user_knobs.items()
+        if int(words[0]) not in {TAB, TEXT} and "+INVISIBLE" not in words
+    ]
+    assert len(labels) > 20
+    assert [label for label in labels if label.lower() not in table] == []
+
+
 def test_version_is_this_release(group: ScriptNode) -> None:
     """What the panel says is what is installed."""
     assert group.option("version", "T") == lumivid_fx.__version__
@@ -259,7 +282,7 @@ def _work_out(group: nuke.Group) -> None:
     [
         (" mode result\n", " mode\n", "Tcl: Group has a knob without a value"),
         ("end_group", "", "Tcl: damaged.gizmo: 1 groups are not ended"),
-        (" name Mask\n", " name Mask\n}\n", "^Tcl: label has a knob without a value"),
+        (" name Mask\n", " name Mask\n}\n", "^Tcl: xpos has a knob without a value"),
         ("\\[value parent.cache_dir]", "[value parent.cache_dir]", "line \\d+: \\[ without"),
         ("parent.exposure", "parent.exposer", "Exposure.value: parent has no knob exposer"),
         ("input.first_frame", "input.firstframe", "LumiVid.first: input has no firstframe"),
@@ -278,6 +301,11 @@ def _work_out(group: nuke.Group) -> None:
         ("addUserKnob {3 steps", "addUserKnob {93 steps", "steps: user knobs have no id 93"),
         ("{3 steps", "{3 seed", "two knobs seed"),
         (" name Mask\n", " name Mode\n", "two nodes Mode"),
+        (
+            "add_layer {lumivid lumivid.generated}\n",
+            "",
+            "Mask.expr0: no layer has lumivid.generated",
+        ),
         ("{20 end_look l endGroup n -1}", "{20 end_look l endGroup}", "1 groups of knobs"),
         ("{2 cache_dir", "{2 cache_dir T /home/me/cache", "'.*' is a path of some machine"),
     ],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -49,6 +50,18 @@ def test_imports(path: Path) -> None:
 def test_forbidden_import_would_be_seen(text: str) -> None:
     """The check can fail."""
     assert forbidden(text) != []
+
+
+def test_every_environment_variable_is_documented() -> None:
+    """Each that the node, its client or the protocol looks at has its row for pipeline TDs."""
+    package = NODE.parent / "src" / "lumivid_fx"
+    rooms = [*FILES, *(package / "client").glob("*.py"), *(package / "protocol").glob("*.py")]
+    texts = [path.read_text("utf-8") for path in rooms]
+    named = {name for text in texts for name in re.findall(r'"(LUMIVID_[A-Z_]+)"', text)}
+    assert {"LUMIVID_HOME", "LUMIVID_PATHS", "LUMIVID_ROOTS"} <= named
+    page = (NODE.parent / "docs" / "nuke-pipeline.md").read_text("utf-8")
+    rows = re.findall(r"^\| `(\w+)` \|", page.partition("## Environment")[2], re.MULTILINE)
+    assert named - set(rows) == set()
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)

@@ -21,7 +21,7 @@ from lumivid_nuke.knobs import NodeSettings
 from lumivid_nuke.node import disown_copies
 from tests.nuke.host.nuke import pixels
 from tests.nuke.host.nuke.state import session
-from tests.nuke.shots import NODE, level, new_grade, new_node, new_read, write_frame, write_plate
+from tests.nuke.shots import NODE, level, new_node, new_read, write_frame, write_plate
 
 pytestmark = pytest.mark.usefixtures("host")
 
@@ -108,12 +108,37 @@ def test_what_the_node_shows(shown: nuke.Node) -> None:
     assert picture(shown, 1001) == level(1001)
     shown["mode"].setValue("mask")
     assert picture(shown, 1001) == 0.0
-    above = shown.input(0)
-    assert above is not None
-    bright = new_grade(above, 2.0)
-    shown.setInput(0, bright)
-    assert level(1001) * 2 >= 0.955
-    assert picture(shown, 1001) == 1.0
+    result = Path(str(shown["cache_dir"].value())) / KEY / "result.1001.exr"
+    write_frame(result, 8 * level(1001), mask=0.75)
+    assert picture(shown, 1001) == 0.75
+    shown["exposure"].setValue(3.0)
+    assert picture(shown, 1001) == 0.75
+
+
+def test_mask_is_known_wherever_the_node_goes(shown: nuke.Node, tmp_path: Path) -> None:
+    """A script as it is saved, and what is pasted elsewhere, bring the layer with them."""
+    result = Path(str(shown["cache_dir"].value())) / KEY / "result.1001.exr"
+    write_frame(result, level(1001), mask=0.75)
+    shown["mode"].setValue("mask")
+    name = shown.name()
+    shown.setSelected(True)
+    nuke.nodeCopy("%clipboard%")
+    copied = session.clipboard
+    nuke.scriptSaveAs(str(tmp_path / "shot.nk"))
+    session.layers.clear()
+    nuke.scriptOpen(str(tmp_path / "shot.nk"))
+    opened = nuke.toNode(name)
+    assert opened is not None
+    assert picture(opened, 1001) == 0.75
+    session.layers.clear()
+    nuke.scriptClear()
+    nuke.scriptReadText(copied)
+    pasted = nuke.toNode(name)
+    assert pasted is not None
+    assert picture(pasted, 1001) == 0.75
+    session.layers.clear()
+    with pytest.raises(RuntimeError, match="lumivid"):
+        picture(pasted, 1001)
 
 
 def test_missing_frames(shown: nuke.Node) -> None:

@@ -18,10 +18,13 @@ from lumivid_fx.protocol.messages import Done, PathSource, Request
 from lumivid_nuke import connection
 from lumivid_nuke.node import BUSY, CALM, FAILED, STALE, STALE_TEXT
 from lumivid_nuke.plan import plan_render
+from tests.nuke.exr_runner import MASKED
+from tests.nuke.host.nuke.pixels import picture_of
 from tests.nuke.host.nuke.state import process_events, session
 from tests.nuke.shots import (
     EXR_RUNNER,
     expected,
+    level,
     new_grade,
     new_node,
     new_read,
@@ -131,6 +134,46 @@ def test_anything_else_goes_through_a_write(
     assert sent.source.path.startswith(f"{shot.as_posix()}/cache/plates/")
     process_events(lambda: not any((shot / "cache/plates").iterdir()))
     assert result_level(node, 1004) == expected(1004, 0.5)
+
+
+def test_mask_comes_with_the_result(
+    worker: RunningWorker, shot: Path, requests: list[Request]
+) -> None:
+    """It is always asked for, lies in the result's own files, and is what the node's mode shows."""
+    node = new_node(new_read(write_plate(shot / "plate")), shot / "cache", worker)
+    lumivid_nuke.submit(node)
+    wait_until_idle(node)
+    (sent,) = requests
+    assert sent.settings.mask
+    node["mode"].setValue("mask")
+    assert level(1001) < MASKED <= level(1004)
+    assert [channel(node, frame, 3) for frame in (1001, 1004)] == [0.0, 1.0]
+    read = lumivid_nuke.import_as_read(node)
+    assert read is not None
+    assert [channel(read, frame, 4) for frame in (1001, 1004)] == [0.0, 1.0]
+
+
+def channel(node: nuke.Node, frame: int, number: int) -> float:
+    """What a node shows: red, green, blue, alpha, and the layer's channel."""
+    return float(picture_of(node, frame, ())[0, 0, number])  # type: ignore[arg-type]
+
+
+def test_disk_of_another_name(
+    worker: RunningWorker, shot: Path, requests: list[Request], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a Mac mounts under /Volumes is sent as the worker calls it, and comes back."""
+    write_plate(shot / "mnt" / "plate")
+    (shot / "Volumes").symlink_to(shot / "mnt")
+    monkeypatch.setenv("LUMIVID_PATHS", f"{shot}/Volumes={shot}/mnt")
+    here = f"{shot.as_posix()}/Volumes"
+    node = new_node(new_read(f"{here}/plate/plate.%04d.exr"), Path(here) / "cache", worker)
+    lumivid_nuke.submit(node)
+    wait_until_idle(node)
+    (sent,) = requests
+    assert sent.source == PathSource(path=f"{shot.as_posix()}/mnt/plate/plate.####.exr")
+    assert str(sent.target).startswith(f"{shot.as_posix()}/mnt/cache/")
+    assert results(node) == [1001, 1002, 1003, 1004]
+    assert result_level(node, 1003) == expected(1003)
 
 
 def test_same_pixels_are_rendered_once(worker: RunningWorker, shot: Path) -> None:

@@ -18,6 +18,7 @@ from lumivid_fx.pipeline.detail import (
     CLIP_START,
     CRUSH_END,
     CRUSH_START,
+    SPOKEN,
     ToneCurve,
     WindowDetail,
     fit_tone_curve,
@@ -76,7 +77,7 @@ def merged(
     model: Tensor, display: Tensor, known: Tensor, amount: float = 1, trust: Tensor | None = None
 ) -> Tensor:
     """The first frame merged, its light known."""
-    return detail_of(model, display, known).merge(0, display[0], known, amount, trust)
+    return detail_of(model, display, known).merge(0, display[0], known, amount, trust)[0]
 
 
 def error_in_stops(curve: ToneCurve, tone_codes: Tensor, light: Tensor) -> Tensor:
@@ -166,8 +167,8 @@ def test_amount_0_is_the_model_alone() -> None:
     display, model = torch.rand(FRAMES, 3, 24, 24), torch.rand(FRAMES, 3, 24, 24)
     known = torch.rand(3, 24, 24)
     for index in range(FRAMES):
-        fitted = detail_of(model, display).merge(index, display[index], None, 0, None)
-        told = detail_of(model, display, known).merge(index, display[index], known, 0, None)
+        fitted = detail_of(model, display).merge(index, display[index], None, 0, None)[0]
+        told = detail_of(model, display, known).merge(index, display[index], known, 0, None)[0]
         assert torch.equal(fitted, model[index])
         assert torch.equal(told, model[index])
 
@@ -178,7 +179,7 @@ def test_well_exposed_pixels_are_the_plates() -> None:
     model, known = torch.rand(1, 3, 40, 40), torch.rand(3, 40, 40)
     curve = ToneCurve(torch.linspace(0.1, 0.6, 256))
     fitted = replace(detail_of(model, display), curve=curve)
-    assert torch.equal(fitted.merge(0, display[0], None, 1, None), curve(display[0]))
+    assert torch.equal(fitted.merge(0, display[0], None, 1, None)[0], curve(display[0]))
     assert torch.equal(merged(model, display, known), known)
 
 
@@ -187,6 +188,53 @@ def test_amount_is_a_mix() -> None:
     display, model, known = torch.rand(1, 3, 9, 9), torch.rand(1, 3, 9, 9), torch.rand(3, 9, 9)
     full, half = (merged(model, display, known, amount) for amount in (1.0, 0.5))
     assert torch.allclose(half, (full + model[0]) / 2, atol=1e-6)
+
+
+@pytest.mark.parametrize("amount", [0.0, 0.25, 1.0])
+def test_mask_tells_what_is_the_models(amount: float) -> None:
+    """0 the plate's own, 1 the model's; without detail all is the model's."""
+    display = torch.tensor([0.5, 1.0, 1.0, 1.0, 0.0, 0.0]).expand(1, 3, 1, 6)
+    known = torch.full((3, 1, 6), 0.5)
+    # Brighter than the clip, half a step brighter, and not; darker than the crush, and not.
+    model = torch.tensor([0.9, 0.9, 0.5 + SPOKEN / 2, 0.2, 0.2, 0.9]).expand(1, 3, 1, 6)
+    detail = WindowDetail(model, model, torch.ones_like(model), None)
+    codes, generated = detail.merge(0, display[0], known, amount, None)
+    taken = torch.tensor([[[0.0, 1.0, 0.5, 0.0, 1.0, 0.0]]])
+    assert torch.allclose(generated, 1 - amount * (1 - taken), atol=1e-5)
+    if amount == 1:
+        own = generated[0] == 0
+        assert torch.equal(codes[:, own], known[:, own])
+
+
+def test_mask_is_of_the_channel_that_has_most() -> None:
+    """A pixel of which red alone clipped is not the plate's own any more."""
+    display, known = torch.tensor([1.0, 0.5, 0.5]).view(3, 1, 1), torch.full((3, 1, 1), 0.5)
+    model = torch.tensor([0.9, 0.5, 0.5]).view(1, 3, 1, 1)
+    detail = WindowDetail(model, model, torch.ones_like(model), None)
+    assert float(detail.merge(0, display, known, 1, None)[1]) == 1
+
+
+@given(st.integers(0, 2**31))
+def test_mask_says_no_more_than_was_handed_over(seed: int) -> None:
+    """Nowhere above the hand-over's weight; and 0 just where every channel is the plate's own."""
+    generator = torch.Generator().manual_seed(seed)
+    display = (torch.rand(3, 10, 10, generator=generator) * 1.2 - 0.1).clamp(0, 1)
+    model, known = torch.rand(2, 3, 10, 10, generator=generator)
+    detail = WindowDetail(model[None], model[None], torch.ones(1, 3, 10, 10), None)
+    codes, generated = detail.merge(0, display, known, 1, None)
+    weight = ramp(display, CLIP_START, CLIP_END) + ramp(display, CRUSH_START, CRUSH_END)
+    assert bool((generated <= weight.amax(dim=0, keepdim=True)).all())
+    own = (codes == known).all(dim=0)
+    # A model that goes beyond the plate by less than float32 can add to it is the plate's too.
+    assert bool((generated[0][own] < 1e-4).all())
+    assert bool((generated[0][~own] > 0).all())
+
+
+def test_mask_of_a_plate_that_holds_its_light_is_empty() -> None:
+    """White that the file itself goes beyond is the file's own."""
+    display, known = torch.ones(1, 3, 4, 4), torch.full((3, 4, 4), 0.57)
+    detail = detail_of(torch.full((1, 3, 4, 4), 0.9), display, known)
+    assert float(detail.merge(0, display[0], known, 1, torch.zeros(1, 4, 4))[1].max()) == 0
 
 
 @given(st.integers(0, 2**31))
@@ -247,7 +295,7 @@ def test_a_small_model_lights_a_large_plate() -> None:
     known = LOGC3_REC709.forward(srgb_to_linear(display[0]))
     small_known = F.avg_pool2d(known[None], 4)
     detail = window_detail(small, shown, coverage, clear, lambda _: small_known, LOGC3_REC709)
-    result = detail.merge(0, display[0], known, 1, None)
+    result = detail.merge(0, display[0], known, 1, None)[0]
     inside = result[:, 12:20, 12:20]
     # Weights of uncovered samples are a thousandth: 0.6 codes of them are 0.0006 and some. How
     # bright the whole is follows the dark wall around it, which model and plate agree on.
@@ -268,7 +316,7 @@ def test_grain_of_the_decoder_is_smoothed_in_highlights_alone() -> None:
     spread = {}
     for grain in (1, 8):
         detail = window_detail(model, *parts, LOGC3_REC709, grain)
-        result = detail.merge(0, display[0], plate[0], 1, None)
+        result = detail.merge(0, display[0], plate[0], 1, None)[0]
         assert torch.equal(result[display[0] < 1], plate[display < 1])
         lamp = result[:, 14:34, 14:34]
         spread[grain] = float(lamp.std())
@@ -287,7 +335,7 @@ def test_highlights_meet_the_plate_below_the_clip() -> None:
     args = (display, coverage, exposed(display), lambda _: plate, LOGC3_REC709)
     blown = (light[0] > 1.01).all(dim=0)
     assert int(blown.sum()) > 100
-    result = window_detail(truth - 0.1, *args).merge(0, display[0], plate[0], 1, None)
+    result = window_detail(truth - 0.1, *args).merge(0, display[0], plate[0], 1, None)[0]
     # Blocks at the rim of a highlight hold some clipped pixels, whose light is not the plate's.
     wrong = (result - truth[0])[:, blown]
     assert float(wrong.abs().mean()) < 0.03

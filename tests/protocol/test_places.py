@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import stat
@@ -20,12 +21,13 @@ from lumivid_fx.protocol.places import (
     Places,
     check_key,
     check_name,
+    keep_key_pair,
+    no_worker,
     private_folder,
     read_admitted,
     read_connection,
     read_key_pair,
     write_connection,
-    write_key_pair,
     write_private,
 )
 
@@ -103,6 +105,32 @@ def test_without_variables_the_home_folder_holds_them(environ: dict[str, str]) -
     )
 
 
+def test_windows_keeps_all_in_the_local_profile() -> None:
+    """Never in the roaming one, which is copied to other machines; XDG's words are not heard."""
+    environ = {"LOCALAPPDATA": "/u/anna/AppData/Local", "XDG_CONFIG_HOME": "/c"}
+    base = Path("/u/anna/AppData/Local/lumivid")
+    assert Places.of(environ, "win32") == Places(
+        base / "keys", base / "run", base / "state", base / "cache"
+    )
+    assert Places.of({}, "win32").keys == Path.home() / "AppData/Local/lumivid/keys"
+
+
+def test_macos_keeps_all_in_the_library() -> None:
+    """Frames that may be thrown away among the caches."""
+    library = Path.home() / "Library"
+    base = library / "Application Support" / "lumivid"
+    assert Places.of({"XDG_CONFIG_HOME": "/c"}, "darwin") == Places(
+        base / "keys", base / "run", base / "state", library / "Caches/lumivid/frames"
+    )
+
+
+@pytest.mark.parametrize("system", ["linux", "win32", "darwin"])
+def test_own_home_goes_first_everywhere(system: str, tmp_path: Path) -> None:
+    """LUMIVID_HOME means the same on every system."""
+    environ = {"LUMIVID_HOME": str(tmp_path), "LOCALAPPDATA": "/u/anna"}
+    assert Places.of(environ, system).client_key == tmp_path / "keys" / "client.key"
+
+
 def test_without_a_runtime_folder_the_address_lies_with_the_state() -> None:
     """Farm machines and services have none."""
     places = Places.of({"XDG_STATE_HOME": "/s"})
@@ -117,7 +145,7 @@ def test_files_are_for_their_owner_alone(tmp_path: Path) -> None:
     """Whatever the umask, and so is every folder that had to be made on the way."""
     key = tmp_path / "config" / "lumivid" / "keys" / "client.key"
     address = tmp_path / "run" / "worker.json"
-    write_key_pair(key, PAIR)
+    keep_key_pair(key, PAIR)
     write_connection(address, CONNECTION)
     assert mode(key) == mode(address) == 0o600
     made = [*key.parents[:3], address.parent]
@@ -159,7 +187,7 @@ def test_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
 def test_key_that_others_may_read_is_refused(tmp_path: Path, bits: int) -> None:
     """It counts as given away; the remedy is in the message."""
     path = tmp_path / "client.key"
-    write_key_pair(path, PAIR)
+    keep_key_pair(path, PAIR)
     path.chmod(0o600 | bits)
     with pytest.raises(InputError, match=f"{path} may be read by others; run chmod 600"):
         read_key_pair(path)
@@ -179,10 +207,35 @@ def test_link_in_place_of_a_file_is_replaced_not_followed(tmp_path: Path) -> Non
     path = tmp_path / "keys" / "client.key"
     path.parent.mkdir()
     path.symlink_to(precious)
-    write_key_pair(path, PAIR)
+    with pytest.raises(InputError, match="is no key pair"):
+        keep_key_pair(path, PAIR)
+    write_private(path, "ours")
     assert precious.read_text() == "mine"
     assert not path.is_symlink()
-    assert read_key_pair(path) == PAIR
+    assert path.read_text() == "ours"
+
+
+def test_first_key_pair_stays(tmp_path: Path) -> None:
+    """Whoever makes a second one meanwhile gets the first, and nothing is left beside it."""
+    path = tmp_path / "client.key"
+    other = KeyPair(*(key.decode() for key in zmq.curve_keypair()))
+    assert keep_key_pair(path, PAIR) == PAIR
+    assert keep_key_pair(path, other) == PAIR == read_key_pair(path)
+    assert [each.name for each in tmp_path.iterdir()] == ["client.key"]
+    assert path.stat().st_nlink == 1
+
+
+def test_key_pair_is_kept_where_files_have_one_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Some network shares, and exFAT, know no hard links, and say so."""
+
+    def refuse(*_: object) -> None:
+        raise OSError(errno.EPERM, os.strerror(errno.EPERM))
+
+    monkeypatch.setattr(Path, "hardlink_to", refuse)
+    assert keep_key_pair(tmp_path / "client.key", PAIR) == PAIR
+    assert [each.name for each in tmp_path.iterdir()] == ["client.key"]
 
 
 def test_failed_write_leaves_what_was_there(tmp_path: Path) -> None:
@@ -202,6 +255,13 @@ def test_no_worker_is_told_as_such(tmp_path: Path) -> None:
     """The most usual of all: nobody has started one."""
     with pytest.raises(WireError, match="no worker is running here; start one with"):
         read_connection(tmp_path / "worker.json")
+
+
+@pytest.mark.parametrize("system", ["win32", "darwin"])
+def test_other_systems_are_told_where_the_address_goes(system: str, tmp_path: Path) -> None:
+    """A worker cannot be started there, and the sentence does not ask for it."""
+    told = no_worker(tmp_path / "worker.json", system)
+    assert told.endswith(f"one runs on Linux alone; put its worker.json at {tmp_path}/worker.json")
 
 
 def test_no_key_yet_is_no_error(tmp_path: Path) -> None:

@@ -83,6 +83,14 @@ def test_path_delivery_needs_a_target(root: Path) -> None:
         check(root, target=None)
 
 
+def test_pixels_have_no_mask(root: Path) -> None:
+    """It is a channel of files; that it would be missing is said at once."""
+    check(root, settings=Settings(mask=True))
+    with pytest.raises(InputError, match="carry no mask; name a target") as refused:
+        check(root, deliver="pixels", target=None, settings=Settings(mask=True))
+    assert refused.value.code == "E_INPUT"
+
+
 def test_gigantic_frames_are_refused(root: Path) -> None:
     """The size is judged by arithmetic, before there is a byte."""
     source = PixelSource(width=16384, height=16384, channels=4, first=1, count=1)

@@ -13,8 +13,8 @@ import zmq
 from zmq.utils.monitor import recv_monitor_message
 
 from lumivid_fx.errors import InputError
-from lumivid_fx.protocol.places import KeyPair, Places, write_private
-from lumivid_fx.worker.gate import CLIENT_KEY, WORKER_KEY, Gate, load_or_make_pair
+from lumivid_fx.protocol.places import CLIENT_KEY, KeyPair, Places, write_private
+from lumivid_fx.worker.gate import WORKER_KEY, Gate, load_or_make_pair
 
 PATIENCE_MS = 60_000
 """Upper bound of any wait here; each takes milliseconds."""

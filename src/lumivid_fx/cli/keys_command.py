@@ -28,12 +28,12 @@ _Name = Annotated[str, typer.Argument(help="What to call the key: letters, digit
 def show(as_json: _AsJson = False) -> None:
     """Print this user's public key, which a worker's owner admits; make it if it is missing."""
     with _told(as_json):
+        from lumivid_fx.client.keys import own_key_pair
         from lumivid_fx.protocol.places import Places
-        from lumivid_fx.worker.gate import CLIENT_KEY, load_or_make_pair
 
-        path = Places.of().keys / CLIENT_KEY
-        public = load_or_make_pair(path).public
-        typer.echo(json.dumps({"key": public, "file": str(path)}) if as_json else public)
+        places = Places.of()
+        public, path = own_key_pair(places).public, str(places.client_key)
+        typer.echo(json.dumps({"key": public, "file": path}) if as_json else public)
 
 
 # A key may begin with -, which would pass for an option.

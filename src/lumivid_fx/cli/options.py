@@ -102,6 +102,14 @@ Overlap = Annotated[
 Compression = Annotated[
     str, typer.Option(help="zip, zips, piz, dwaa, dwab or none.", rich_help_panel=REPORT)
 ]
+Mask = Annotated[
+    bool,
+    typer.Option(
+        "--mask",
+        help="Add the channel lumivid.generated: 0 the plate's own pixel, 1 the model's.",
+        rich_help_panel=REPORT,
+    ),
+]
 Overwrite = Annotated[
     bool,
     typer.Option("--overwrite", help="Render again what is there.", rich_help_panel=REPORT),

@@ -59,6 +59,7 @@ def render(
     window: o.Window = None,
     overlap: o.Overlap = None,
     compression: o.Compression = "zip",
+    mask: o.Mask = False,
     sheet: Annotated[
         Path | None,
         typer.Option(
@@ -102,6 +103,7 @@ def render(
             window=window,
             overlap=overlap,
             fps=fps,
+            mask=mask,
         )
         if isinstance(log, JobLog):
             request = build_request(

@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 from typing import Literal, cast
 
+from lumivid_fx.client.worker_paths import worker_path
 from lumivid_fx.errors import InputError
 from lumivid_fx.protocol.messages import PathSource, Request, Settings
 from lumivid_fx.protocol.wire import RefusedError, pack_request
@@ -65,14 +66,14 @@ def build_request(
 
 
 def absolute(path: str) -> str:
-    """The path from the root; what ends in a slash goes on doing so, for it means a folder.
+    """The path as the worker says it; what ends in a slash goes on doing so: it means a folder.
 
     Workers take no ``..``; a path that goes up is followed, links and all, to where it leads.
     """
     if not path:
         return path
-    plain = os.path.realpath(path) if ".." in Path(path).parts else str(Path(path).absolute())
-    return f"{plain}/" if path.endswith("/") and plain != "/" else plain
+    plain = os.path.realpath(path) if ".." in Path(path).parts else path
+    return worker_path(f"{plain}/" if path.endswith("/") else plain)
 
 
 def _absolute(path: Path | None) -> str | None:

@@ -38,6 +38,7 @@ def submit(
     window: o.Window = None,
     overlap: o.Overlap = None,
     compression: o.Compression = "zip",
+    mask: o.Mask = False,
     overwrite: o.Overwrite = False,
     priority: Annotated[
         int,
@@ -74,6 +75,7 @@ def submit(
                 window=window,
                 overlap=overlap,
                 fps=fps,
+                mask=mask,
             ),
             model=model,
             lora=lora,

@@ -79,12 +79,17 @@ def start(
     if context.invoked_subcommand is not None:
         return
     with one_sentence(as_json=as_json, interrupted=lambda: "the worker was not started"):
+        from lumivid_fx.protocol.places import Places, runs_workers
+
+        if not runs_workers():
+            raise InputError(
+                "a worker runs on Linux alone; docs/worker.md says how this machine reaches one"
+            )
         if find_spec("torch") is None:
             raise InputError(
                 "a worker without torch can render nothing; install lumivid-fx[worker]"
             )
         from lumivid_fx.model.manifest import read_manifest
-        from lumivid_fx.protocol.places import Places
         from lumivid_fx.worker.roots import default_roots
         from lumivid_fx.worker.server import WorkerSettings
 

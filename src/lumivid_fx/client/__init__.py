@@ -11,6 +11,7 @@ worker     the face: connect, submit, attach, list
 job        one job as its submitter sees it
 frame      a finished frame
 requests   what callers say of a render, made into a request
+worker_paths   a path of this machine, as the worker says it
 session    what one process has open
 following  what is known of one job, between the threads
 feed       a job's frames: credit, acknowledgement, order

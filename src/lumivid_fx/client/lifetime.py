@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import atexit
 import os
+import sys
 import threading
 import weakref
 from typing import Protocol
@@ -51,7 +52,8 @@ class _Register:
 
 
 _register = _Register()
-os.register_at_fork(after_in_child=_register.in_child)
+if sys.platform != "win32":  # which has no fork
+    os.register_at_fork(after_in_child=_register.in_child)
 atexit.register(_register.at_exit)
 
 

@@ -7,7 +7,6 @@ names, so that nothing that was meant for the old one arrives at the new one.
 from __future__ import annotations
 
 import logging
-import select
 import socket
 import threading
 from collections import deque
@@ -215,8 +214,8 @@ class Link:
         if dealer is not None:
             dealer.wait(self._woken.fileno(), seconds, to_send=bool(self._outbox))
         else:
-            poller = select.poll()
-            poller.register(self._woken, select.POLLIN)
+            poller = zmq.Poller()  # select.poll is not everywhere, nor does select take every file
+            poller.register(self._woken, zmq.POLLIN)
             poller.poll(max(0, ceil(seconds * 1000)))
         with suppress(BlockingIOError):
             while self._woken.recv(4096):

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import os
 import re
-from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypedDict
 from uuid import uuid4
 
+from lumivid_fx.client.worker_paths import StrPath, worker_path
 from lumivid_fx.errors import InputError
 from lumivid_fx.protocol.messages import PathSource, PixelSource, Request, Settings
 from lumivid_fx.protocol.wire import RefusedError, pack_request, read_request
 
 if TYPE_CHECKING:
     from typing import Unpack  # Python 3.11's; annotations alone name it
-
-StrPath = str | os.PathLike[str]
 
 _ID = re.compile(r"[0-9a-f]{32}")
 
@@ -54,21 +51,21 @@ def make_request(
     frames: str | None = None,
     **options: Unpack[RenderOptions],
 ) -> Request:
-    """A request that a worker will understand, its paths absolute.
+    """A request that a worker will understand, its paths as the worker says them.
 
     Raises:
-        InputError: A value is out of range.
+        InputError: A value is out of range, or a path is not known to a worker.
     """
     request = Request(
-        source=source if isinstance(source, PixelSource) else PathSource(path=_absolute(source)),
-        target=_absolute_or_none(target),
+        source=source if isinstance(source, PixelSource) else PathSource(path=worker_path(source)),
+        target=_path_or_none(target),
         frames=frames,
         deliver=options.get("deliver") or ("pixels" if target is None else "path"),
         settings=options.get("settings") or Settings(),
-        model=_absolute_or_none(options.get("model")),
-        lora=_absolute_or_none(options.get("lora")),
+        model=_path_or_none(options.get("model")),
+        lora=_path_or_none(options.get("lora")),
         lora_strength=options.get("lora_strength", 1.0),
-        ocio=_absolute_or_none(options.get("ocio")),
+        ocio=_path_or_none(options.get("ocio")),
         compression=options.get("compression", "zip"),
         overwrite=options.get("overwrite", False),
         priority=options.get("priority", 0),
@@ -105,12 +102,5 @@ def job_id(job: str | None) -> str:
     return job
 
 
-def _absolute_or_none(path: StrPath | None) -> str | None:
-    return None if path is None else _absolute(path)
-
-
-def _absolute(path: StrPath) -> str:
-    """The path from the root on; a slash at its end, which says folder, stays."""
-    text = os.fspath(path)
-    whole = os.path.normpath(Path.cwd() / text)
-    return f"{whole}/" if text.endswith("/") and whole != "/" else whole
+def _path_or_none(path: StrPath | None) -> str | None:
+    return None if path is None else worker_path(path)

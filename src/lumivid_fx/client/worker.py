@@ -35,8 +35,9 @@ if TYPE_CHECKING:
     from lumivid_fx.client.frame import FinishedFrame
     from lumivid_fx.client.job import Job
     from lumivid_fx.client.questions import Question
-    from lumivid_fx.client.requests import RenderOptions, StrPath
+    from lumivid_fx.client.requests import RenderOptions
     from lumivid_fx.client.upload import Bytes
+    from lumivid_fx.client.worker_paths import StrPath
     from lumivid_fx.protocol.messages import JobRow, Progress, Request, Welcome, WorkerMessage
 
 OnProgress = Callable[["Progress"], object]

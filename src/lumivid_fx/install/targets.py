@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import platform
 import re
 import sys
@@ -64,9 +63,8 @@ class Target:
 
 def this_system() -> str:
     """The system of this machine, a name in :data:`SYSTEMS`."""
-    if sys.platform == "darwin":
-        return "macos-arm" if platform.machine() == "arm64" else "macos"
-    return "windows" if os.name == "nt" else "linux"
+    mac = "macos-arm" if platform.machine() == "arm64" else "macos"
+    return {"darwin": mac, "win32": "windows"}.get(sys.platform, "linux")
 
 
 def targets(pythons: Sequence[str], systems: Sequence[str]) -> tuple[Target, ...]:

@@ -93,6 +93,7 @@ def write_exr(
     fps: Fraction | None,
     compression: str = "zip",
     half: bool = True,
+    layers: Mapping[str, FloatImage] | None = None,
 ) -> int:
     """Write one frame as EXR with channels R, G, B and perhaps A; the folder is made if missing.
 
@@ -108,6 +109,7 @@ def write_exr(
         fps: Frames per second.
         compression: One of :data:`COMPRESSIONS`.
         half: 16-bit samples, rounded to nearest even; 32-bit samples if False.
+        layers: Further channels, `h w` float32 each, by names such as ``lumivid.generated``.
 
     Returns:
         How many samples were beyond the format's range, infinities included, and were clamped.
@@ -123,10 +125,12 @@ def write_exr(
         raise InputError(
             f"compression {compression!r} is not written; use one of {', '.join(COMPRESSIONS)}"
         )
-    samples, clamped = _samples(rgb, alpha, half, where)
+    planes = {} if alpha is None else {"A": alpha}
+    planes |= layers or {}
+    samples, clamped = _samples(rgb, [*planes.values()], half, where)
     if samples.shape[:2] != (windows.data_height, windows.data_width):
         raise ValueError(f"{where}: pixels {samples.shape} do not fill the data window {windows}")
-    spec = _spec(windows, samples.shape[2], half)
+    spec = _spec(windows, ["R", "G", "B", *planes], half)
     for name, value in attributes.items():
         replaced = name in _COLOUR or (fps is not None and name in _RATES)
         if not replaced and not metadata.describes_storage(name):
@@ -143,9 +147,9 @@ def write_exr(
 
 
 def _samples(
-    rgb: FloatImage, alpha: FloatImage | None, half: bool, where: str
+    rgb: FloatImage, planes: Sequence[FloatImage], half: bool, where: str
 ) -> tuple[Samples, int]:
-    pixels = rgb if alpha is None else np.concatenate([rgb, alpha[..., None]], axis=-1)
+    pixels = np.concatenate([rgb, *(plane[..., None] for plane in planes)], axis=-1)
     bad = int(np.count_nonzero(np.isnan(pixels)))
     if bad:
         raise RenderError(
@@ -160,9 +164,11 @@ def _samples(
     return (pixels.astype(np.float16) if half else np.ascontiguousarray(pixels)), clamped
 
 
-def _spec(windows: Windows, channels: int, half: bool) -> OpenImageIO.ImageSpec:
+def _spec(windows: Windows, channels: Sequence[str], half: bool) -> OpenImageIO.ImageSpec:
     kind = OpenImageIO.HALF if half else OpenImageIO.FLOAT
-    spec = OpenImageIO.ImageSpec(windows.data_width, windows.data_height, channels, kind)
+    spec = OpenImageIO.ImageSpec(windows.data_width, windows.data_height, len(channels), kind)
+    spec.channelnames = tuple(channels)
+    spec.alpha_channel = channels.index("A") if "A" in channels else -1
     spec.x, spec.y = windows.data_x, windows.data_y
     spec.full_x, spec.full_y = windows.display_x, windows.display_y
     spec.full_width, spec.full_height = windows.display_width, windows.display_height

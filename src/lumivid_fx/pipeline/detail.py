@@ -33,6 +33,9 @@ BRIM = (0.75, 0.9)
 BRIM_REACH = 48
 """The brim reaches into a highlight by about this part of the longest side."""
 
+SPOKEN = 1 / 255
+"""Model codes, a twentieth of a stop: a pixel that was moved so far counts as the model's whole."""
+
 BLOCK = 16
 """Edge of the blocks over which plate and model are compared, in samples of the model's size."""
 
@@ -161,7 +164,7 @@ class WindowDetail:
         known: Tensor | None,
         amount: float,
         clip_above: Tensor | None,
-    ) -> Tensor:
+    ) -> tuple[Tensor, Tensor]:
         """Merge one frame at full size.
 
         Args:
@@ -173,12 +176,14 @@ class WindowDetail:
                 hold more than white by itself.
 
         Returns:
-            Codes ``3 h w``.
+            Codes ``3 h w``, and how much of each pixel is the model's, ``1 h w``: 0 where it is the
+            plate's own, 1 where it is the model's, of the channel that has the most of it.
         """
         size = display.shape[-2:]
         model = _enlarge(self.model[index : index + 1], size)[0]
+        whole = torch.ones_like(model[:1])
         if amount == 0:
-            return model
+            return model, whole
         plate = self._through_curve(display) if known is None else known
         clipped = ramp(display, CLIP_START, CLIP_END)
         crushed = ramp(display, CRUSH_START, CRUSH_END)
@@ -187,7 +192,9 @@ class WindowDetail:
         bright = _meet(self._bright(index, size), plate, clipped)
         merged = plate + clipped * (bright - plate).clamp(min=0)
         merged = merged + crushed * (model - plate).clamp(max=0)
-        return torch.lerp(model, merged, amount)
+        taken = clipped * _spoken(bright - plate) + crushed * _spoken(plate - model)
+        generated = torch.lerp(whole, taken.amax(dim=0, keepdim=True), amount)
+        return torch.lerp(model, merged, amount), generated
 
     def _through_curve(self, display: Tensor) -> Tensor:
         if self.curve is None:
@@ -199,6 +206,11 @@ class WindowDetail:
         weight = self.coverage[index : index + 1] + 1e-3
         model = self.highlights[index : index + 1]
         return (_enlarge(model * weight, size) / _enlarge(weight, size))[0]
+
+
+def _spoken(gap: Tensor) -> Tensor:
+    """How much a model has said that lies this far beyond the plate, from nothing at 0 or below."""
+    return (gap / SPOKEN).clamp(0, 1)
 
 
 def _meet(bright: Tensor, plate: Tensor, clipped: Tensor) -> Tensor:

@@ -43,6 +43,13 @@ from lumivid_fx.pipeline.preflight import (
 from lumivid_fx.pipeline.render_shot import ProgressCallback, ShotSettings, render_shot
 from lumivid_fx.pipeline.resume import Earlier, missing_frames, output_pattern
 
+GENERATED = "lumivid.generated"
+"""Channel of a frame's mask, half float: 0 the plate's own pixel, 1 the model's.
+
+Nuke makes of it the channel ``generated`` of a layer ``lumivid``. No single letter such as ``Y``,
+which DWA compresses with loss as a part of the picture.
+"""
+
 
 @dataclass(frozen=True)
 class RenderReport:
@@ -199,6 +206,7 @@ def render(
                 interop_id=spaces.interop_id(settings.output_space),
                 fps=fps,
                 compression=compression,
+                layers={} if finished.generated is None else {GENERATED: finished.generated},
             )
             clipped, clamped = clipped + finished.clipped, clamped + half_clamped
             order.add(FrameFile(number, path, "rendered", finished.clipped, half_clamped))

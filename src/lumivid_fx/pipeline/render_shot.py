@@ -46,6 +46,7 @@ class ShotSettings:
         window: Frames rendered at once; None takes the model's.
         overlap: Frames two windows share; None takes the model's.
         fps: Frames a second; None takes the plate's, or 24.
+        mask: Whether frames say how much of each pixel is the model's.
     """
 
     input_space: str | None = None
@@ -61,6 +62,7 @@ class ShotSettings:
     window: int | None = None
     overlap: int | None = None
     fps: float | None = None
+    mask: bool = False
 
 
 @dataclass(frozen=True)
@@ -95,11 +97,14 @@ class FinishedFrame:
         rgb: ``h w 3`` float32 light in the output space, multiplied by alpha where there is one.
         clipped: The model's samples of this frame that were above its curve or below zero light,
             and were clamped to it.
+        generated: ``h w`` float32 in [0, 1], how much of each pixel is the model's: 0 the plate's
+            own, 1 the model's. Not multiplied by alpha. None unless it was asked for.
     """
 
     source: Frame
     rgb: Pixels
     clipped: ClipCount
+    generated: Pixels | None = None
 
 
 def render_shot(
@@ -231,20 +236,21 @@ def _merge(
     frame = behind.read(behind.first_frame + index)
     display, known = ingest.display(frame), ingest.known(frame)
     trust = None if known is None else ingest.trust_white(known)
-    total = torch.zeros_like(display)
+    total, generated = torch.zeros_like(display), torch.zeros_like(display[0])
     clipped = ClipCount()
     for rendered in live:
         window = rendered.window
         if window.first <= index <= window.last:
             own = trust * 0 if trust is not None and rendered.holds_more else trust
-            codes = rendered.detail.merge(
+            codes, taken = rendered.detail.merge(
                 index - window.first, display, known, settings.detail, own
             )
             total = total + codes * window.weight(index)
+            generated = generated + taken[0] * window.weight(index)
             clipped = clipped + rendered.clipped[index - window.first]
     light = ingest.transfer.inverse(total) * 2.0**settings.exposure
     native = np.ascontiguousarray(light.permute(1, 2, 0).numpy())
     rgb = ingest.spaces.convert(native, LINEAR_REC709, settings.output_space)
     if frame.alpha is not None and UNASSOCIATED in frame.attributes:
         rgb = rgb * frame.alpha[..., None]
-    return FinishedFrame(frame, rgb, clipped)
+    return FinishedFrame(frame, rgb, clipped, generated.numpy() if settings.mask else None)

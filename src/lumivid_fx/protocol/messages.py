@@ -72,6 +72,8 @@ class Settings(Message, frozen=True, tag=False):
     Attributes:
         steps: Sampler steps of each stage, thinned from the model's own; None takes them all.
         sigmas: Noise levels of each stage in place of the model's; not together with `steps`.
+        mask: Whether EXRs get the channel ``lumivid.generated``: 0 where a pixel is the plate's
+            own, 1 where it is the model's; not with frames that are delivered as pixels.
     """
 
     input_space: Name | None = None
@@ -93,6 +95,7 @@ class Settings(Message, frozen=True, tag=False):
     window: Annotated[int, Meta(ge=1, le=10000)] | None = None
     overlap: Annotated[int, Meta(ge=1, le=10000)] | None = None
     fps: Annotated[float, Meta(gt=0, le=1000)] | None = None
+    mask: bool = False
 
 
 class PathSource(Message, frozen=True, tag="path"):

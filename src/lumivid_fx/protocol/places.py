@@ -7,8 +7,13 @@
     state/                journal, spool, log
     cache/                finished frames by content
 
-All folders are 0700. They follow the XDG base directories; ``LUMIVID_HOME`` puts all four under one
-folder. A file is written beside and renamed, so that it is whole or absent.
+All folders are 0700. They follow the XDG base directories, on macOS ``~/Library``, on Windows
+``%LOCALAPPDATA%``; ``LUMIVID_HOME`` puts all four under one folder. A file is written beside and
+renamed, so that it is whole or absent.
+
+Windows knows no modes: there the access list of the user's profile keeps others out, under which
+``%LOCALAPPDATA%`` lies. Pythons with the mend for CVE-2024-4030 (3.10.15, 3.11.10, 3.12.4, 3.13)
+make the folders private themselves, wherever they lie.
 """
 
 from __future__ import annotations
@@ -18,8 +23,10 @@ import json
 import os
 import re
 import secrets
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import msgspec
@@ -30,7 +37,13 @@ NO_HANDLES = (errno.EMFILE, errno.ENFILE)
 """Nothing is known of a file that could not be opened for these reasons."""
 
 HOME = "LUMIVID_HOME"
-"""Environment variable: one folder for everything, in place of the XDG directories."""
+"""Environment variable: one folder for everything, in place of the system's own places."""
+
+CLIENT_KEY = "client.key"
+"""File of this user's key pair in :attr:`Places.keys`."""
+
+_NO_LINKS = (errno.EPERM, errno.ENOSYS, errno.EOPNOTSUPP, errno.EMLINK)
+"""What a file system without hard links says."""
 
 _Z85 = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ.-:+=^!/*?&<>()[]{}@%$#"
 """Digits of base 85 (ZeroMQ RFC 32): a CURVE key's 32 bytes are eight times five of them."""
@@ -78,12 +91,23 @@ class Places:
     cache: Path
 
     @classmethod
-    def of(cls, environ: Mapping[str, str] = os.environ) -> Places:
-        """The folders of this user, which need not exist yet."""
+    def of(cls, environ: Mapping[str, str] = os.environ, system: str = sys.platform) -> Places:
+        """The folders of this user, which need not exist yet.
+
+        Args:
+            environ: Environment variables.
+            system: As ``sys.platform`` calls it.
+        """
         if environ.get(HOME):
-            home = Path(environ[HOME]).absolute()
-            return cls(home / "keys", home / "run", home / "state", home / "cache")
+            return cls._under(Path(environ[HOME]).absolute())
         home = Path.home()
+        if system == "win32":
+            # Not %APPDATA%: that one is copied from machine to machine, and secrets stay.
+            local = environ.get("LOCALAPPDATA")
+            return cls._under((Path(local) if local else home / "AppData/Local") / "lumivid")
+        if system == "darwin":
+            own = cls._under(home / "Library/Application Support/lumivid")
+            return replace(own, cache=home / "Library/Caches/lumivid/frames")
         state = _xdg(environ, "XDG_STATE_HOME", home / ".local/state")
         return cls(
             keys=_xdg(environ, "XDG_CONFIG_HOME", home / ".config") / "keys",
@@ -91,6 +115,15 @@ class Places:
             state=state,
             cache=_xdg(environ, "XDG_CACHE_HOME", home / ".cache") / "frames",
         )
+
+    @classmethod
+    def _under(cls, home: Path) -> Places:
+        return cls(home / "keys", home / "run", home / "state", home / "cache")
+
+    @property
+    def client_key(self) -> Path:
+        """File of this user's key pair."""
+        return self.keys / CLIENT_KEY
 
     @property
     def admitted(self) -> Path:
@@ -114,9 +147,12 @@ def private_folder(path: Path) -> Path:
             if not folder.exists():  # mkdir's own `parents` would leave these to the umask
                 folder.mkdir(mode=0o700, exist_ok=True)
         path.mkdir(mode=0o700, exist_ok=True)
-        if path.stat().st_uid != os.getuid():
-            raise InputError(f"{path} belongs to another user; set {HOME} to a folder of your own")
-        path.chmod(0o700)
+        if sys.platform != "win32":
+            if path.stat().st_uid != os.getuid():
+                raise InputError(
+                    f"{path} belongs to another user; set {HOME} to a folder of your own"
+                )
+            path.chmod(0o700)
     except OSError as error:
         raise InputError(
             f"{path} cannot be made ({error.strerror}); set {HOME} to a folder of your own"
@@ -126,15 +162,22 @@ def private_folder(path: Path) -> Path:
 
 def write_private(path: Path, text: str) -> None:
     """Write a file of mode 0600, whole or not at all."""
+    with _written_beside(path, text) as beside:
+        beside.replace(path)
+
+
+@contextmanager
+def _written_beside(path: Path, text: str) -> Iterator[Path]:
+    """A whole file of mode 0600 in the folder of `path`, gone at the end unless it was renamed."""
     private_folder(path.parent)
     beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+    descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)  # follows no link
     try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        with os.fdopen(descriptor, "w", encoding="utf-8", newline="\n") as file:
             file.write(text)
             file.flush()
             os.fsync(file.fileno())
-        beside.replace(path)
+        yield beside
     finally:
         beside.unlink(missing_ok=True)
 
@@ -149,10 +192,22 @@ def read_connection(path: Path) -> Connection:
         connection = msgspec.json.decode(path.read_bytes(), type=Connection)
         check_key(connection.public_key)
     except FileNotFoundError:
-        raise WireError("no worker is running here; start one with `lumivid worker`") from None
+        raise WireError(no_worker(path)) from None
     except (OSError, ValueError, RecursionError, InputError) as error:
         raise WireError(f"{path} cannot be read ({error}); start the worker again") from error
     return connection
+
+
+def runs_workers(system: str = sys.platform) -> bool:
+    """Whether workers run on a system, as ``sys.platform`` calls it: on Linux alone."""
+    return system == "linux"
+
+
+def no_worker(path: Path, system: str = sys.platform) -> str:
+    """What to do where no file says where a worker listens."""
+    if runs_workers(system):
+        return "no worker is running here; start one with `lumivid worker`"
+    return f"no worker is known here, and one runs on Linux alone; put its worker.json at {path}"
 
 
 def write_connection(path: Path, connection: Connection) -> None:
@@ -177,14 +232,49 @@ def read_key_pair(path: Path) -> KeyPair | None:
         raise InputError(
             f"{path} is no key pair ({error}); delete it and a new one is made"
         ) from error
-    if mode & 0o077:
+    if sys.platform != "win32" and mode & 0o077:
         raise InputError(f"{path} may be read by others; run chmod 600 on it, or delete it")
     return pair
 
 
-def write_key_pair(path: Path, pair: KeyPair) -> None:
-    """Keep a key pair where its owner alone reads it."""
-    write_private(path, json.dumps(asdict(pair)))
+def keep_key_pair(path: Path, pair: KeyPair) -> KeyPair:
+    """Keep a key pair where its owner alone reads it, unless there is one already.
+
+    Of several processes that make one at the same moment the first wins, and all get its pair. On a
+    file system without hard links the last may win.
+
+    Returns:
+        The pair that is there from now on.
+
+    Raises:
+        InputError: It cannot be written, or what is there already is damaged or open to others.
+    """
+    try:
+        with _written_beside(path, json.dumps(asdict(pair))) as beside:
+            _place(beside, path)
+    except OSError as error:
+        raise InputError(
+            f"{path} cannot be written ({error.strerror}); free space there or change its rights"
+        ) from error
+    kept = read_key_pair(path)
+    if kept is None:
+        raise InputError(f"{path} was removed just when it had been made; run it again")
+    return kept
+
+
+def _place(beside: Path, path: Path) -> None:
+    """Put a file at its place, unless there is one."""
+    try:
+        if sys.platform == "win32":
+            beside.rename(path)  # refuses to replace
+        else:
+            path.hardlink_to(beside)
+    except FileExistsError:
+        return
+    except OSError as error:
+        if error.errno not in _NO_LINKS:
+            raise
+        beside.replace(path)
 
 
 def check_key(text: object) -> str:

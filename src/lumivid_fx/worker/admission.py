@@ -52,6 +52,11 @@ def check_request(request: Request, roots: Roots, spool: Spool) -> None:
         if request.target is None:
             raise _refusal("E_PATH", "the request names no output; give a target, or take pixels")
         roots.check(request.target, "the output")
+    elif request.settings.mask:
+        raise _refusal(
+            "E_INPUT",
+            "frames that are sent as pixels carry no mask; name a target, or leave the mask out",
+        )
     for what, path in (
         ("the model", request.model),
         ("the LoRA", request.lora),

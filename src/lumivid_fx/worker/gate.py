@@ -22,10 +22,10 @@ from lumivid_fx.protocol.places import (
     NO_HANDLES,
     KeyPair,
     Places,
+    keep_key_pair,
     private_folder,
     read_admitted,
     read_key_pair,
-    write_key_pair,
 )
 
 log = logging.getLogger(__name__)
@@ -33,8 +33,8 @@ log = logging.getLogger(__name__)
 DOMAIN = "lumivid"
 """ZAP domain of the worker's sockets; pyzmq's ``*`` would match none."""
 
-CLIENT_KEY, WORKER_KEY = "client.key", "worker.key"
-"""Files of the user's and the worker's key pair in :attr:`Places.keys`."""
+WORKER_KEY = "worker.key"
+"""File of the worker's key pair in :attr:`Places.keys`."""
 
 SLOWEST_TICK_S = 2.0
 """A file may be changed twice within one tick of its file system's clock, of which FAT's is the
@@ -69,7 +69,7 @@ class Gate:
         tick_s: float = SLOWEST_TICK_S,
     ) -> None:
         self._admitted = private_folder(places.admitted)
-        self._client = places.keys / CLIENT_KEY
+        self._client = places.client_key
         self._pair = load_or_make_pair(places.keys / WORKER_KEY)
         self.worker_key = self._pair.public
         self._own = load_or_make_pair(self._client).public
@@ -175,13 +175,4 @@ def load_or_make_pair(path: Path) -> KeyPair:
     if known is not None:
         return known
     public, secret = zmq.curve_keypair()
-    try:
-        write_key_pair(path, KeyPair(public.decode(), secret.decode()))
-    except OSError as error:
-        raise InputError(
-            f"{path} cannot be written ({error.strerror}); free space there or change its rights"
-        ) from error
-    made = read_key_pair(path)
-    if made is None:
-        raise InputError(f"{path} was removed just when it had been made; run it again")
-    return made
+    return keep_key_pair(path, KeyPair(public.decode(), secret.decode()))

@@ -28,9 +28,9 @@ from lumivid_fx.protocol import messages as m
 from lumivid_fx.protocol.places import (
     KeyPair,
     Places,
+    keep_key_pair,
     read_key_pair,
     write_connection,
-    write_key_pair,
 )
 from lumivid_fx.protocol.wire import pack
 
@@ -60,7 +60,7 @@ def new_pair() -> KeyPair:
 def guest(worker: RunningWorker, folder: Path, pair: KeyPair, key: str = "") -> Places:
     """Places of somebody with a key pair of their own, who knows the worker by a key."""
     places = Places.of({"LUMIVID_HOME": str(folder)})
-    write_key_pair(places.keys / "client.key", pair)
+    keep_key_pair(places.keys / "client.key", pair)
     connection = replace(worker.connection, public_key=key or worker.connection.public_key)
     write_connection(places.connection, connection)
     return places

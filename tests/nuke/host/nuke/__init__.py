@@ -21,7 +21,6 @@ from typing import IO
 from . import nodes as _graph
 from . import pixels as _pixels
 from . import scripts as _scripts
-from .classes import COLORSPACES as _COLORSPACES
 from .classes import KNOBS as _CLASSES
 from .expression import evaluate as _evaluate
 from .knobs import (
@@ -149,37 +148,18 @@ def message(prompt: str) -> None:
         raise RuntimeError(f"nuke.message in non-gui mode: {prompt}")
 
 
-def warning(message: str) -> None:
-    _tell("warning", message)
-
-
 def error(message: str) -> None:
     _tell("error", message)
-
-
-def debug(message: str) -> None:
-    _tell("debug", message)
 
 
 def ask(prompt: str) -> bool:
     return bool(_answer("ask", prompt))
 
 
-def askWithCancel(prompt: str) -> bool:
-    answer = _answer("askWithCancel", prompt)
-    if answer is None:
-        raise CancelledError("Cancelled")
-    return bool(answer)
-
-
 def choice(title: str, prompt: str, options: Sequence[str], default: int = 0) -> object:
     """The index of what was chosen; None if the user cancels."""
     answer = _answer("choice", prompt)
     return options.index(answer) if isinstance(answer, str) else answer
-
-
-def getInput(prompt: str, default: str = "") -> object:
-    return _answer("getInput", prompt)
 
 
 def getFilename(
@@ -191,12 +171,6 @@ def getFilename(
     multiple: bool = False,
 ) -> object:
     return _answer("getFilename", message)
-
-
-def getClipname(
-    prompt: str, pattern: str = "", default: str | None = None, multiple: bool = False
-) -> object:
-    return _answer("getClipname", prompt)
 
 
 # ---- threads and progress ----------------------------------------------------------------------
@@ -420,11 +394,6 @@ def selectedNode() -> Node:
     return found[0]
 
 
-def selectAll() -> None:
-    for node in _graph.here()._children:
-        node.setSelected(True)
-
-
 def delete(n: Node) -> None:
     _graph.delete(n)
 
@@ -444,14 +413,6 @@ def thisKnob() -> Knob:
 
 def thisGroup() -> Group:
     return _graph.here()
-
-
-def thisParent() -> Group | None:
-    return _session.this[-1][0].parent() if _session.this else None
-
-
-def thisRoot() -> Root:
-    return root()
 
 
 def endGroup() -> None:
@@ -480,12 +441,6 @@ def nodePaste(s: str) -> Node | None:
         return _scripts.paste(_session.clipboard)
     with open(s, encoding="utf-8") as file:
         return _scripts.paste(file.read())
-
-
-def nodeDelete(s: bool = False) -> bool:
-    for node in selectedNodes():
-        delete(node)
-    return True
 
 
 # ---- scripts -----------------------------------------------------------------------------------
@@ -517,7 +472,8 @@ def scriptSaveAs(filename: str | None = None, overwrite: bool = False) -> None:
     root()._knobs["name"]._value = filename.replace(os.sep, "/")
     lines = "\n".join(_scripts.body_lines(root()))
     with open(filename, "w", encoding="utf-8") as file:
-        file.write(f"version 15.0 v4\nRoot {{\n{lines}\n}}\n{_scripts.write_nodes(root().nodes())}")
+        body = f"{_scripts.layers()}{_scripts.write_nodes(root().nodes())}"
+        file.write(f"version 15.0 v4\nRoot {{\n{lines}\n}}\n{body}")
 
 
 def scriptClear() -> None:
@@ -533,10 +489,6 @@ def scriptName() -> str:
 
 def modified() -> bool:
     return root().modified()
-
-
-def script_directory() -> str:
-    return os.path.dirname(str(root()["name"].value()))
 
 
 # ---- values ------------------------------------------------------------------------------------
@@ -589,19 +541,6 @@ class ViewerProcess:
         return ["None", "sRGB", "rec709", "rec1886"]
 
 
-def getColorspaceList(colorspaceKnob: Knob) -> list[str]:
-    assert isinstance(colorspaceKnob, Enumeration_Knob)
-    return colorspaceKnob.values()
-
-
-def usingOcio() -> bool:
-    return root()["colorManagement"].value() == "OCIO"
-
-
-def getOcioColorSpaces() -> list[str]:
-    return list(_COLORSPACES)
-
-
 # ---- rendering ---------------------------------------------------------------------------------
 
 
@@ -647,40 +586,6 @@ def _add_callback(kind: str, call: Callable[..., object], nodeClass: str) -> Non
     _session.callbacks.setdefault(kind, []).append((call, nodeClass))
 
 
-def _remove_callback(kind: str, call: Callable[..., object], nodeClass: str) -> None:
-    _session.callbacks.get(kind, []).remove((call, nodeClass))
-
-
-def addOnCreate(
-    call: Callable[..., object], args: object = (), kwargs: object = {}, nodeClass: str = "*"
-) -> None:
-    _add_callback("onCreate", call, nodeClass)
-
-
-def removeOnCreate(
-    call: Callable[..., object], args: object = (), kwargs: object = {}, nodeClass: str = "*"
-) -> None:
-    _remove_callback("onCreate", call, nodeClass)
-
-
-def addOnDestroy(
-    call: Callable[..., object], args: object = (), kwargs: object = {}, nodeClass: str = "*"
-) -> None:
-    _add_callback("onDestroy", call, nodeClass)
-
-
-def addOnScriptLoad(
-    call: Callable[..., object], args: object = (), kwargs: object = {}, nodeClass: str = "Root"
-) -> None:
-    _add_callback("onScriptLoad", call, nodeClass)
-
-
-def addOnScriptClose(
-    call: Callable[..., object], args: object = (), kwargs: object = {}, nodeClass: str = "Root"
-) -> None:
-    _add_callback("onScriptClose", call, nodeClass)
-
-
 def addKnobChanged(
     call: Callable[..., object],
     args: object = (),
@@ -691,27 +596,7 @@ def addKnobChanged(
     _add_callback("knobChanged", call, nodeClass)
 
 
-def removeKnobChanged(
-    call: Callable[..., object],
-    args: object = (),
-    kwargs: object = {},
-    nodeClass: str = "*",
-    node: Node | None = None,
-) -> None:
-    _remove_callback("knobChanged", call, nodeClass)
-
-
-def addBeforeRender(
-    call: Callable[..., object], args: object = (), kwargs: object = {}, nodeClass: str = "Write"
-) -> None:
-    _add_callback("beforeRender", call, nodeClass)
-
-
 # ---- plug-ins and menus ------------------------------------------------------------------------
-
-
-def pluginPath() -> list[str]:
-    return list(_session.plugin_path)
 
 
 def pluginAddPath(args: str | Sequence[str], addToSysPath: bool = True) -> None:
@@ -783,9 +668,6 @@ class Menu(MenuItem):
             self._items.append(found)
         return found
 
-    def addSeparator(self, index: int = -1) -> None:
-        pass
-
     def menu(self, name: str) -> Menu | None:
         found = self.findItem(name)
         return found if isinstance(found, Menu) else None
@@ -797,9 +679,6 @@ class Menu(MenuItem):
 
     def items(self) -> list[MenuItem]:
         return list(self._items)
-
-    def removeItem(self, name: str) -> None:
-        self._items = [item for item in self._items if item.name() != name]
 
 
 _menus: dict[str, Menu] = {}
@@ -820,10 +699,6 @@ def menu(name: str) -> Menu:
     }:
         raise RuntimeError(f"there is no menu {name}")
     return _menus.setdefault(name, Menu(name))
-
-
-def toolbar(name: str, create: bool = True) -> Menu:
-    return menu(name)
 
 
 # ---- the rules ---------------------------------------------------------------------------------

@@ -52,43 +52,13 @@ class Knob:
     def label(self) -> str:
         return self._label
 
-    def setLabel(self, label: str) -> None:
-        self._label = label
-
     def tooltip(self) -> str:
         return self._tooltip
-
-    def setTooltip(self, tooltip: str) -> None:
-        self._tooltip = tooltip
 
     def node(self) -> Node:
         if self._owner is None:
             raise ValueError(f"knob {self._name} has no node")
         return self._owner
-
-    def fullyQualifiedName(self, channel: int = -1) -> str:
-        return f"{self.node().fullName()}.{self._name}"
-
-    def getFlag(self, flag: int) -> bool:
-        return bool(self._flags & flag)
-
-    def setFlag(self, flag: int) -> None:
-        self._flags |= flag
-
-    def clearFlag(self, flag: int) -> None:
-        self._flags &= ~flag
-
-    def visible(self) -> bool:
-        return not self._flags & INVISIBLE
-
-    def setVisible(self, visible: bool) -> None:
-        self._flags = self._flags & ~INVISIBLE | (0 if visible else INVISIBLE)
-
-    def enabled(self) -> bool:
-        return not self._flags & DISABLED
-
-    def setEnabled(self, enabled: bool) -> None:
-        self._flags = self._flags & ~DISABLED | (0 if enabled else DISABLED)
 
     # ---- what it holds -----------------------------------------------------------------------
 
@@ -101,18 +71,11 @@ class Knob:
     def setValue(self, val: object, chan: int = -1) -> bool:
         return self._set(self._checked(val))
 
-    def isAnimated(self, channel: int = -1) -> bool:
-        return False
-
     def hasExpression(self, index: int = -1) -> bool:
         return bool(self._expressions)
 
     def setExpression(self, expression: str, index: int = -1, view: str | None = None) -> bool:
         raise RuntimeError(f"{self.Class()} {self._name} takes no expression")
-
-    def clearAnimated(self, channel: int = -1) -> bool:
-        self._expressions.clear()
-        return True
 
     def toScript(self, quote: bool = True, context: object = None) -> str:
         return tcl.quoted(self._text()) if quote else self._text()
@@ -158,12 +121,6 @@ class String_Knob(Knob):
     def value(self, oc: object = None) -> str:
         return str(self._value)
 
-    def getText(self, oc: object = None) -> str:
-        return str(self._value)
-
-    def setText(self, val: str) -> None:
-        self.setValue(val)
-
     def _checked(self, value: object) -> object:
         if not isinstance(value, str):
             raise TypeError(f"{self.Class()} {self._name} wants a string, not {value!r}")
@@ -184,19 +141,6 @@ class Multiline_Eval_String_Knob(EvalString_Knob):
 class File_Knob(EvalString_Knob):
     """A path; frames stand as ``%04d`` or ``####``."""
 
-    def getEvaluatedValue(self, frame: float | None = None) -> str:
-        return self.evaluate(frame)
-
-    def fromUserText(self, text: str) -> None:
-        """Take what the user typed or dropped: ``path first-last`` sets the range of a Read too."""
-        found = re.fullmatch(r"(.*\S)\s+(-?\d+)-(-?\d+)", text)
-        self.setValue(found[1] if found else text)
-        if found:
-            for name, number in (("first", found[2]), ("last", found[3])):
-                for knob in (self.node().knob(name), self.node().knob(f"orig{name}")):
-                    if knob is not None:
-                        knob.setValue(int(number))
-
     def _checked(self, value: object) -> object:
         text = super()._checked(value)
         if "\\" in str(text):
@@ -213,9 +157,6 @@ class Script_Knob(String_Knob):
 
     def command(self) -> str:
         return self.value()
-
-    def setCommand(self, cmd: str) -> None:
-        self.setValue(cmd)
 
     def execute(self) -> None:
         """Press the button: what its Python raises comes out, as in Nuke's dialog."""
@@ -253,14 +194,8 @@ class Tab_Knob(Knob):
 class Link_Knob(Knob):
     """Another knob, shown here."""
 
-    def setLink(self, s: str) -> None:
-        self._value = s
-
     def getLink(self) -> str:
         return str(self._value)
-
-    def makeLink(self, s: str, t: str) -> None:
-        self._value = f"{s}.{t}"
 
     def getLinkedKnob(self) -> Knob | None:
         return self.node()._find_knob(self.getLink())
@@ -324,9 +259,6 @@ class Array_Knob(Knob):
             checked = [checked if at == chan else old for at, old in enumerate(self._value)]
         return self._set(checked)
 
-    def valueAt(self, time: float, channel: int = 0) -> object:
-        return self.value()
-
     def setExpression(self, expression: str, channel: int = -1, view: str | None = None) -> bool:
         held = dict(self._expressions)
         self._expressions[max(channel, 0)] = expression
@@ -334,9 +266,6 @@ class Array_Knob(Knob):
         if self._owner is not None:
             self._owner._fire_knob(self)
         return True
-
-    def isAnimated(self, channel: int = -1) -> bool:
-        return bool(self._expressions)
 
     def _numbers(self) -> list[float]:
         held = self._value if isinstance(self._value, list) else [self._value]
@@ -464,17 +393,6 @@ class Enumeration_Knob(Unsigned_Knob):
 
     def values(self) -> list[str]:
         return list(self._words)
-
-    def setValues(self, items: Sequence[str]) -> None:
-        held = self.value()
-        self._words = list(items)
-        self._value = float(self._words.index(held)) if held in self._words else 0.0
-
-    def numValues(self) -> int:
-        return len(self._words)
-
-    def enumName(self, n: int) -> str:
-        return self._words[n]
 
     def _typed(self, number: float) -> object:
         return self._words[int(number)] if 0 <= int(number) < len(self._words) else ""

@@ -149,15 +149,6 @@ class Node:
     def setYpos(self, y: int) -> None:
         self._knobs["ypos"].setValue(y)
 
-    def screenWidth(self) -> int:
-        return 80
-
-    def screenHeight(self) -> int:
-        return 18
-
-    def autoplace(self) -> None:
-        pass
-
     def isSelected(self) -> bool:
         return bool(self._knobs["selected"].value())
 
@@ -195,10 +186,6 @@ class Node:
         self._user_knobs().append(knob._name)
         self._knobs[knob._name] = knob
 
-    def removeKnob(self, knob: Knob) -> None:
-        self._user_knobs().remove(knob._name)
-        del self._knobs[knob._name]
-
     def _user_knobs(self) -> list[str]:
         first = self._clone_of or self
         return first._added
@@ -207,11 +194,6 @@ class Node:
         from .scripts import read_body
 
         read_body(self, tcl.list_words(s))
-
-    def writeKnobs(self, flags: int = 8) -> str:
-        from .scripts import body_lines
-
-        return "\n".join(body_lines(self, names=not flags & 1))
 
     def _reveal(self) -> None:
         """A Write has its format's knobs once it knows its format."""
@@ -254,12 +236,6 @@ class Node:
         remember("connect", back)
         self._fire_dummy("inputChange")
         return True
-
-    def connectInput(self, i: int, node: Node | None) -> bool:
-        return self.setInput(i, node)
-
-    def dependencies(self, mask: int = 1) -> list[Node]:
-        return [node for node in self._inputs if node is not None]
 
     def dependent(self, mask: int = 1, forceEvaluate: bool = True) -> list[Node]:
         peers = self._parent._children if self._parent is not None else []
@@ -318,13 +294,7 @@ class Node:
     def channels(self) -> list[str]:
         return [f"rgba.{name}" for name in ("red", "green", "blue", "alpha")]
 
-    def hasError(self) -> bool:
-        return False
-
     def error(self) -> bool:
-        return False
-
-    def treeHasError(self) -> bool:
         return False
 
     def metadata(self, key: str = "", time: float = 0.0, view: str = "") -> object:
@@ -347,19 +317,8 @@ class Node:
         session.panels.append(self._path())
         self._fire_dummy("showPanel")
 
-    def hideControlPanel(self) -> None:
-        if self._path() in session.panels:
-            session.panels.remove(self._path())
-        self._fire_dummy("hidePanel")
-
     def shown(self) -> bool:
         return self._path() in session.panels
-
-    def redraw(self) -> None:
-        pass
-
-    def executePythonCallback(self, event: str) -> None:
-        self._fire(event, None)
 
     def _fire_dummy(self, name: str) -> None:
         dummy = PythonKnob(name)
@@ -550,9 +509,6 @@ class Group(Node):
     def nodes(self) -> list[Node]:
         return list(self._children)
 
-    def numNodes(self) -> int:
-        return len(self._children)
-
     def node(self, s: str) -> Node | None:
         return find(s, self)
 
@@ -591,14 +547,8 @@ class Root(Group):
     def setProxy(self, on: bool) -> None:
         self._knobs["proxy"].setValue(on)
 
-    def setFrame(self, n: int) -> None:
-        session.frame = int(n)
-
     def modified(self) -> bool:
         return bool(session.undo_steps)
-
-    def setModified(self, modified: bool) -> None:
-        pass
 
     def name(self) -> str:
         return str(self._knobs["name"]._value) or "Root"

@@ -1,4 +1,7 @@
-"""What nodes make of pictures: float32 ``h w 4`` in the working space, files by OpenImageIO."""
+"""What nodes make of pictures: float32 ``h w 5`` in the working space, files by OpenImageIO.
+
+Red, green, blue, alpha, and the one further channel that scripts here have: the node's mask.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +19,13 @@ if TYPE_CHECKING:
 
     Picture = NDArray[np.float32]
 
+DEPTH = 5
+"""Channels of a picture."""
+
+_CHANNELS = {
+    "rgba.red": 0, "rgba.green": 1, "rgba.blue": 2, "rgba.alpha": 3, "lumivid.generated": 4,
+}  # fmt: skip
+_IN_FILES = {"R": 0, "G": 1, "B": 2, "A": 3, "lumivid.generated": 4}
 _LINEAR = {"linear", "scene_linear", "default (linear)", "ACES - ACEScg", "raw"}
 _FORMATS = {"HD_1080": (1920, 1080)}
 
@@ -135,7 +145,9 @@ def _picture(node: Node, frame: int, within: tuple[Group, ...]) -> Picture:
     if kind == "Constant":
         width, height = size_of(node)
         colour = knobs["color"].getValue()
-        return np.full((height, width, 4), colour, np.float32)
+        out = np.zeros((height, width, DEPTH), np.float32)
+        out[..., :4] = np.asarray(colour, np.float32)
+        return out
     if kind == "Switch":
         which = int(float(str(knobs["which"].getValue())))
         return _input(node, max(0, min(which, len(node._inputs) - 1)), frame, within)
@@ -191,17 +203,16 @@ def _worked(node: Node, picture: Picture, frame: int, within: tuple[Group, ...])
 
 def _merged(node: Node, below: Picture, above: Picture) -> Picture:
     """Input 0 is B, input 1 is A."""
+    import numpy as np
+
     how = str(node._knobs["operation"].value())
-    alpha = above[..., 3:]
+    alpha = above[..., 3:4]
     found: Picture = {
         "over": above + below * (1 - alpha), "plus": above + below, "minus": above - below,
         "from": below - above, "difference": abs(above - below), "multiply": above * below,
         "copy": above,
     }[how]  # fmt: skip
-    return found
-
-
-_CHANNELS = {"rgba.red": 0, "rgba.green": 1, "rgba.blue": 2, "rgba.alpha": 3}
+    return np.concatenate([found[..., :4], below[..., 4:]], axis=-1)  # it merges rgba
 
 
 def _copied(node: Node, below: Picture, above: Picture) -> Picture:
@@ -219,6 +230,9 @@ def _expressed(node: Node, picture: Picture) -> Picture:
     import numpy as np
 
     names: dict[str, object] = {letter: picture[..., at] for at, letter in enumerate("rgba")}
+
+    for channels in session.layers.values():
+        names |= {each: picture[..., _CHANNELS[each]] for each in channels}
 
     def look_up(name: str) -> object:
         return names[name] if name in names else node._look_up(name)
@@ -246,7 +260,7 @@ def _input(node: Node, index: int, frame: int, within: tuple[Group, ...]) -> Pic
     source = node.input(index)
     if source is None:
         width, height = size_of(node)
-        return np.zeros((height, width, 4), np.float32)
+        return np.zeros((height, width, DEPTH), np.float32)
     return picture_of(source, frame, within)
 
 
@@ -277,9 +291,10 @@ def _file(node: Node, path: Path) -> Picture:
     pixels = np.asarray(buffer.get_pixels("float"), np.float32)
     if buffer.has_error:
         raise RuntimeError(f"{node._path()}: {path}: {buffer.geterror()}")
-    out = np.zeros((*pixels.shape[:2], 4), np.float32)
-    count = min(pixels.shape[2], 4)
-    out[..., :count] = pixels[..., :count]
+    out = np.zeros((*pixels.shape[:2], DEPTH), np.float32)
+    for at, name in enumerate(buffer.spec().channelnames):
+        if name in _IN_FILES:
+            out[..., _IN_FILES[name]] = pixels[..., at]
     space = str(node._knobs["colorspace"].value())
     if node._knobs["raw"].value() or space in _LINEAR:
         return out
@@ -294,9 +309,9 @@ def _blank(node: Node, frame: int, *, checkered: bool = False) -> Picture:
     import numpy as np
 
     width, height = size_of(node)
-    out = np.zeros((height, width, 4), np.float32)
+    out = np.zeros((height, width, DEPTH), np.float32)
     if checkered:
-        out[(np.indices((height, width)).sum(0) // 8) % 2 == 1] = 0.5
+        out[(np.indices((height, width)).sum(0) // 8) % 2 == 1, :4] = 0.5
     return out
 
 

@@ -55,8 +55,11 @@ class _Reader:
 
     def do(self, words: list[str]) -> None:
         match words:
-            case ["version", *_] | ["define_window_layout_xml" | "add_layer", *_]:
+            case ["version", *_] | ["define_window_layout_xml", *_]:
                 pass
+            case ["add_layer", body]:
+                layer, *channels = tcl.list_words(body)
+                session.layers[layer] = channels
             case ["set", name, value]:
                 found = _STACK.fullmatch(value)
                 self._variables[name] = self._at(int(found[1])) if found else None
@@ -232,11 +235,17 @@ def body_lines(node: Node, *, names: bool = True, only: set[str] | None = None) 
             yield f" {name} {knob.toScript()}"
 
 
+def layers() -> str:
+    """What makes the layers of this script known to another."""
+    told = (" ".join([layer, *channels]) for layer, channels in session.layers.items())
+    return "".join(f"add_layer {{{line}}}\n" for line in told)
+
+
 def copied() -> str:
     """What copying the selection puts on the clipboard."""
     chosen = [node for node in here()._children if node.isSelected()]
     body = write_nodes(chosen, "$cut_paste_input")
-    return f"set cut_paste_input [stack 0]\nversion 15.0 v4\n{body}"
+    return f"set cut_paste_input [stack 0]\nversion 15.0 v4\n{layers()}{body}"
 
 
 def paste(text: str) -> Node | None:

@@ -42,6 +42,7 @@ class Session:
         panels: Nodes whose panel is open.
         clipboard: What was copied.
         plugin_path: Where gizmos are looked for, first match first.
+        layers: Layers beside rgba that are known, with their channels.
         undo_steps: What could be undone: (name, how), the last one last.
     """
 
@@ -57,6 +58,7 @@ class Session:
     panels: list[str] = field(default_factory=list)
     clipboard: str = ""
     plugin_path: list[str] = field(default_factory=list)
+    layers: dict[str, list[str]] = field(default_factory=dict)
     callbacks: dict[str, list[tuple[Callable[..., object], str]]] = field(default_factory=dict)
     groups: list[Group] = field(default_factory=list)
     this: list[tuple[Node, Knob | None]] = field(default_factory=list)

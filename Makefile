@@ -51,5 +51,5 @@ results: $(stamp) ## measure the embedded model: docs/results.md and docs/pictur
 	@$(bin)/lumivid evaluate pictures --maps "$(MAPS)" --out docs
 
 clean: ## remove the environment, caches and builds
-	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist demo-out bench-out
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist demo-out bench-out evaluation-out
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

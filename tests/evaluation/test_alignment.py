@@ -60,3 +60,19 @@ def test_crf_correction_does_not_repair_place() -> None:
     found = pu21_psnr(alignment.crf_corrected(other, truth), truth)
     assert math.isfinite(found)
     assert found < 12
+
+
+def test_crf_correction_is_its_authors_own() -> None:
+    """A coloured picture that went through a curve, a tint and noise comes out as from their code.
+
+    Produced by `crf_correction.m` of github.com/gfxdisp/pu21 at 78340c0 in GNU Octave, with its
+    defaults (degree 3, lambda 0.01, PQ, u'v'), on the same arrays in cd/m2.
+    """
+    random = np.random.default_rng(3)
+    truth = 0.18 * 2 ** random.uniform(-5, 5, (20, 30, 3))
+    seen = 1.7 * truth**0.85 * np.array([1.05, 1, 0.92]) * 2 ** random.normal(0, 0.1, truth.shape)
+    corrected = alignment.crf_corrected(seen, truth)
+    # Their PQ has constants of four decimals: 2e-6 of light, and 1e-6 dB.
+    assert corrected[0, 0] == pytest.approx([0, 0.02892632, 1.19443955], rel=1e-5)
+    assert corrected[0, 1] == pytest.approx([0.35665257, 0.00946054, 0.14186307], rel=1e-5)
+    assert pu21_psnr(corrected, truth) == pytest.approx(22.200951, abs=1e-5)

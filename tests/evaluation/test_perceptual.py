@@ -63,40 +63,46 @@ def test_a_broken_environment_is_told(tmp_path: Path) -> None:
         Perceptual(tmp_path).__enter__()
 
 
-@needs_environment
-def test_jod_is_that_of_the_package_itself() -> None:
-    """Equal is 10; a noisy still and clip are what the package gives when called by itself.
-
-    Produced by cvvdp 0.5.7: ``cvvdp("standard_hdr_linear").predict(100 * noisy, 100 * ramp)`` with
-    `dim_order` "HWC", and "FHWC" of five such frames at 24 frames a second.
-    """
-    truth, result = ramp(), noisy(ramp())
-    with Perceptual() as perceptual:
-        assert "Lpeak=1500" in perceptual.about
-        assert jod(perceptual, truth, truth) == 10
-        # 1e-3: float32 sums differ in order from processor to processor.
-        assert jod(perceptual, result, truth) == pytest.approx(STILL_JOD, abs=1e-3)
-        clip = [np.stack([x] * 5) for x in (result, truth)]
-        assert jod(perceptual, *clip) == pytest.approx(CLIP_JOD, abs=1e-3)
+@pytest.fixture
+def without_backbone(tmp_path: Path) -> Path:
+    """The environment as the script makes it, whether or not somebody put the weights there."""
+    folder = tmp_path / "env"
+    folder.mkdir()
+    for part in environment_folder().iterdir():
+        if part.name != Path(BACKBONE).parts[0]:
+            (folder / part.name).symlink_to(part)
+    return folder
 
 
 STILL_JOD, CLIP_JOD = 9.487711, 9.146947
 
 
 @needs_environment
-def test_lpips_takes_its_backbone_from_a_file_and_from_nowhere_else(tmp_path: Path) -> None:
-    """Without the weights it is absent; with them equal pictures are 0 and others are not.
+def test_jod_is_that_of_the_package_itself(without_backbone: Path) -> None:
+    """Equal is 10; a noisy still and clip are what the package gives when called by itself.
+
+    Produced by cvvdp 0.5.7: ``cvvdp("standard_hdr_linear").predict(100 * noisy, 100 * ramp)`` with
+    `dim_order` "HWC", and "FHWC" of five such frames at 24 frames a second. LPIPS has no weights
+    here, and gives no figure.
+    """
+    truth, result = ramp(), noisy(ramp())
+    with Perceptual(without_backbone) as perceptual:
+        assert "Lpeak=1500" in perceptual.about
+        assert jod(perceptual, truth, truth) == 10
+        # 1e-3: float32 sums differ in order from processor to processor.
+        assert jod(perceptual, result, truth) == pytest.approx(STILL_JOD, abs=1e-3)
+        clip = [np.stack([x] * 5) for x in (result, truth)]
+        assert jod(perceptual, *clip) == pytest.approx(CLIP_JOD, abs=1e-3)
+        assert math.isnan(perceptual.lpips(result, truth))
+        assert "alexnet.safetensors" in perceptual.missing["lpips"]
+
+
+@needs_environment
+def test_lpips_takes_its_backbone_from_a_file(without_backbone: Path) -> None:
+    """With the weights there equal pictures are 0 and others are not, whichever comes first.
 
     The weights here are random: that they arrive is what is tested, and no figure of them is told.
     """
-    folder = tmp_path / "env"
-    folder.mkdir()
-    for part in environment_folder().iterdir():
-        if part.name != Path(BACKBONE).parts[0]:
-            (folder / part.name).symlink_to(part)
-    with Perceptual(folder) as perceptual:
-        assert math.isnan(perceptual.lpips(ramp(), ramp()))
-        assert "alexnet.safetensors" in perceptual.missing["lpips"]
     shapes = {0: (64, 3, 11, 11), 3: (192, 64, 5, 5), 6: (384, 192, 3, 3)}
     shapes |= {8: (256, 384, 3, 3), 10: (256, 256, 3, 3)}
     generator = torch.Generator().manual_seed(0)
@@ -104,9 +110,9 @@ def test_lpips_takes_its_backbone_from_a_file_and_from_nowhere_else(tmp_path: Pa
         f"features.{i}.weight": 0.05 * torch.randn(shape, generator=generator)
         for i, shape in shapes.items()
     } | {f"features.{i}.bias": torch.zeros(shape[0]) for i, shape in shapes.items()}
-    (folder / BACKBONE).parent.mkdir()
-    save_file(weights, folder / BACKBONE)
-    with Perceptual(folder) as perceptual:
+    (without_backbone / BACKBONE).parent.mkdir()
+    save_file(weights, without_backbone / BACKBONE)
+    with Perceptual(without_backbone) as perceptual:
         assert perceptual.missing["lpips"] == ""
         assert perceptual.lpips(ramp(), ramp()) == 0
         forth = perceptual.lpips(noisy(ramp()), ramp())

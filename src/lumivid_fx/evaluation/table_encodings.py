@@ -193,7 +193,9 @@ def table_1(bench: Workbench, found: Analysis) -> Table:
         "x / (1 + x) in sRGB, and a plain clip in the column that says so (the paper's Table 4 "
         "has 0.302, 0.377 and 2.983 there).",
         "The paper's figures for ACES are those of linear light over 16, not of a tone curve. "
-        f"The VAE of {bench.model.manifest.name} learned LogC3 and SDR pictures together, where "
-        "the paper's had seen SDR alone: that LogC3 leads in its round trip is partly by that.",
+        f"Figures of latents and of the round trip are those of {bench.model.manifest.name}'s own "
+        "VAE at these few pixels. Where a VAE has learned an encoding, as the embedded one has "
+        "LogC3 beside SDR, that encoding is helped; the paper's had seen SDR alone. All are "
+        "clipped to what they hold here, where the paper let HLG overflow.",
     )
     return Table("table1", "Table 1. Encodings through the frozen VAE", COLUMNS, rows, notes)

@@ -5,7 +5,7 @@ bin := $(VENV)/bin
 stamp := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test soak lint format bench clean
+.PHONY: help setup demo test soak lint format bench results clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
@@ -45,6 +45,12 @@ format: $(stamp) ## let ruff mend what it can
 bench: $(stamp) ## print the benchmark tables
 	@$(bin)/python -m benchmarks
 
+# MAPS is the folder of environment maps; ABLATIONS may name a folder of runs for tables 4 and 5.
+results: $(stamp) ## measure the embedded model: docs/results.md and docs/pictures.md; MAPS=folder
+	@test -n "$(MAPS)" || { echo 'results: name the folder of environment maps: make results MAPS=folder' >&2; exit 2; }
+	@$(bin)/lumivid evaluate tables --maps "$(MAPS)" --out docs $(if $(ABLATIONS),--ablations "$(ABLATIONS)") >/dev/null
+	@$(bin)/lumivid evaluate pictures --maps "$(MAPS)" --out docs
+
 clean: ## remove the environment, caches and builds
-	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist demo-out bench-out
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist demo-out bench-out evaluation-out
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -54,6 +54,9 @@ MAY_BE_NAMED_BY: dict[str, set[str]] = {
     "accelerate":    {"model"},
     "transformers":  set(),
     "torchvision":   set(),
+    "pycvvdp":       {"evaluation"},  # it and lpips run in an environment of their own
+    "lpips":         {"evaluation"},
+    "matplotlib":    {"evaluation"},
     "zmq":           {"client", "worker"},
     "msgpack":       {"protocol"},
     "msgspec":       {"protocol", "worker"},

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lumivid_fx.errors import InputError
-from lumivid_fx.media.frame_range import find_frames, format_range, parse_range
+from lumivid_fx.media.frame_range import find_frames, find_sources, format_range, parse_range
 
 SUFFIXES = {".exr", ".png", ".jpg"}
 
@@ -169,3 +169,13 @@ def test_nothing_there(tmp_path: Path, pattern: str, told: str) -> None:
     """What matches nothing is refused with its reason."""
     with pytest.raises(InputError, match=told):
         find_frames(str(tmp_path / pattern), None, SUFFIXES)
+
+
+def test_sources_of_a_folder_are_listed(tmp_path: Path) -> None:
+    """Sequences and stills by the name they share, each as what can be opened; the rest is not."""
+    touch(tmp_path, "shot.1001.exr", "shot.1002.exr", "kitchen.exr", "notes.txt")
+    touch(tmp_path / "inside", "deeper.exr")
+    found = find_sources(str(tmp_path), SUFFIXES)
+    assert list(found) == ["kitchen", "shot"]
+    assert found["kitchen"] == str(tmp_path / "kitchen.exr")
+    assert list(find_frames(found["shot"], None, SUFFIXES)) == [1001, 1002]

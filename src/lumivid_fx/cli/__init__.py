@@ -18,6 +18,7 @@ keys_command     the keys commands
 nuke_command     the nuke commands
 ocio_command     the ocio commands
 doctor_command   the doctor command
+evaluate_command the evaluate commands
 options          options that several commands have
 phase_bar        what is being done: a bar, or plain lines
 """
@@ -31,6 +32,7 @@ import typer
 from lumivid_fx import __version__
 from lumivid_fx.cli.cache_command import cache
 from lumivid_fx.cli.doctor_command import doctor
+from lumivid_fx.cli.evaluate_command import evaluate
 from lumivid_fx.cli.jobs_command import attach, cancel, jobs, watch
 from lumivid_fx.cli.keys_command import keys
 from lumivid_fx.cli.nuke_command import nuke
@@ -50,7 +52,7 @@ app = typer.Typer(
 app.command()(render)
 for _command in (submit, jobs, watch, attach, cancel):
     app.command()(_command)
-for _group in (worker, cache, keys, nuke, ocio):
+for _group in (worker, cache, keys, nuke, ocio, evaluate):
     app.add_typer(_group)
 app.command()(doctor)
 

@@ -84,7 +84,10 @@ def require_png(path: Path) -> None:
 
 
 def contact_sheet(
-    rows: Sequence[tuple[str, Sequence[Codes]]], headings: Sequence[str], title: str = ""
+    rows: Sequence[tuple[str, Sequence[Codes]]],
+    headings: Sequence[str],
+    title: str = "",
+    width: int = SHEET_WIDTH,
 ) -> Image:
     """Draw pictures as a table.
 
@@ -92,6 +95,7 @@ def contact_sheet(
         rows: The label of each row and its pictures `h w 3`, all of one size.
         headings: What stands above each column.
         title: What stands in the corner.
+        width: Of the whole sheet, pixels; less where pictures would become too tall.
 
     Returns:
         The sheet; pictures are scaled alike, with an antialiased filter.
@@ -104,10 +108,10 @@ def contact_sheet(
     shapes = {picture.shape for _, pictures in rows for picture in pictures}
     if len(shapes) != 1 or any(len(pictures) != len(headings) for _, pictures in rows):
         raise ValueError("a contact sheet needs pictures of one size, one for each heading")
-    height, width, _ = shapes.pop()
-    room = (SHEET_WIDTH - _MARGIN - _GAP * (len(headings) + 1)) / len(headings)
-    scale = min(room / width, MAX_PICTURE / height)
-    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    tall, wide, _ = shapes.pop()
+    room = (width - _MARGIN - _GAP * (len(headings) + 1)) / len(headings)
+    scale = min(room / wide, MAX_PICTURE / tall)
+    size = (max(1, round(wide * scale)), max(1, round(tall * scale)))
     left = [_MARGIN + _GAP + column * (size[0] + _GAP) for column in range(len(headings) + 1)]
     top = [_HEADER + row * (size[1] + _GAP) for row in range(len(rows) + 1)]
     sheet = Image.new("RGB", (left[-1], top[-1]), BACKGROUND)

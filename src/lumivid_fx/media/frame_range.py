@@ -113,12 +113,34 @@ def _numbered(sequence: FileSequence, still: Path | None = None) -> dict[int, Pa
     return {int(number): Path(sequence.frame(number)) for number in sorted(frames)}
 
 
-def _only_sequence(folder: str, suffixes: Collection[str]) -> dict[int, Path]:
-    found = [
+def find_sources(folder: str, suffixes: Collection[str]) -> dict[str, str]:
+    """List the sequences and single images of a folder, each as a source that can be opened.
+
+    Args:
+        folder: The folder; those inside it are not looked into.
+        suffixes: Endings that count as images, such as ``.exr``.
+
+    Returns:
+        Source by what it is called without frame numbers and ending, in alphabetical order.
+    """
+    return {
+        sequence.basename().rstrip("._"): str(sequence[0])
+        if len(sequence) == 1
+        else str(Path(folder) / (sequence.basename() + sequence.padding() + sequence.extension()))
+        for sequence in sorted(_sequences(folder, suffixes), key=str)
+    }
+
+
+def _sequences(folder: str, suffixes: Collection[str]) -> list[FileSequence]:
+    return [
         sequence
         for sequence in FileSequence.findSequencesOnDisk(folder, pad_style=PAD_STYLE_HASH1)
         if sequence.extension().lower() in suffixes
     ]
+
+
+def _only_sequence(folder: str, suffixes: Collection[str]) -> dict[int, Path]:
+    found = _sequences(folder, suffixes)
     if not found:
         raise InputError(f"{folder} holds no image sequence; give a file or a pattern")
     if len(found) > 1:

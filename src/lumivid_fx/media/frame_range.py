@@ -1,6 +1,6 @@
 """Frame ranges and sequences in the notation artists write, by way of `fileseq`.
 
-Ranges: ``1001-1049``, ``7``, ``-5-5``. Sequences: ``plate.####.exr``, ``plate.%04d.exr``,
+Ranges: ``1001-1049``, ``7``, ``-5-5``, ``1-100x2``, ``1-9,20,30-40``. Sequences: ``plate.####.exr``, ``plate.%04d.exr``,
 ``plate.@@@@.exr``, ``plate.1001-1049#.exr``, a single image, or a folder that holds one sequence.
 One ``#`` is one digit, as in Nuke; where no file has exactly that padding, any padding is taken.
 """
@@ -17,43 +17,56 @@ from fileseq.frameset import FrameSet
 
 from lumivid_fx.errors import InputError, RangeError
 
+Frames = Sequence[int]
+"""Frame numbers, ascending, each once."""
+
 _NAMED = 5
 """How many frames or sequences a message lists before it says "and N more"."""
 
 
-def parse_range(text: str) -> range:
-    """Read a frame range: every frame from the first to the last, both included.
+def parse_range(text: str) -> Frames:
+    """Read a frame range, ascending and each frame once.
 
     Args:
-        text: Such as ``1001-1049``, ``7`` or ``-5-5``.
+        text: Such as ``1001-1049``, ``7``, ``-5-5``, ``1-100x2`` or ``1-9,20,30-40``.
+
+    Returns:
+        A `range` where the frames are evenly apart, else a tuple.
 
     Raises:
-        InputError: The text is no range, runs backwards, skips frames, or is absurdly long.
+        RangeError: The text is no range, runs backwards, or is absurdly long.
     """
     try:
-        return _consecutive(FrameSet(text), text)
+        return _ascending(FrameSet(text), text)
     except (FileSeqException, ValueError, IndexError) as error:
         raise RangeError(
-            f"frame range {text!r} cannot be read; write it as 1001-1049 or as one number"
+            f"frame range {text!r} cannot be read; write it as 1001-1049, as 1-100x2 or as one "
+            "number"
         ) from error
 
 
-def _consecutive(frames: FrameSet, text: str) -> range:
-    first, last = frames.start(), frames.end()
-    if not isinstance(first, int) or not isinstance(last, int):
+def _ascending(frames: FrameSet, text: str) -> Frames:
+    numbers = list(frames)
+    if not all(isinstance(number, int) for number in numbers):
         raise RangeError(f"frame range {text!r} has fractions; give whole frame numbers")
-    if first > last:
-        raise RangeError(f"frame range {text!r} runs backwards; write it as {last}-{first}")
-    if not frames.isConsecutive():
+    ascending = sorted(numbers)
+    if numbers != ascending:
         raise RangeError(
-            f"frame range {text!r} skips frames, and motion needs them all; write {first}-{last}"
+            f"frame range {text!r} runs backwards; write it as {format_range(ascending)}"
         )
-    return range(first, last + 1)
+    return evenly(ascending)
+
+
+def evenly(numbers: Sequence[int]) -> Frames:
+    """Ascending numbers as a `range` where they are evenly apart, else as a tuple."""
+    step = numbers[1] - numbers[0] if len(numbers) > 1 else 1
+    even = range(numbers[0], numbers[-1] + 1, step)
+    return even if list(even) == list(numbers) else tuple(numbers)
 
 
 def format_range(frames: Sequence[int]) -> str:
-    """Write consecutive frames as :func:`parse_range` reads them: ``1001-1049`` or ``7``."""
-    return str(frames[0]) if len(frames) == 1 else f"{frames[0]}-{frames[-1]}"
+    """Write ascending frames as :func:`parse_range` reads them: ``1001-1049`` or ``1-99x2``."""
+    return str(FrameSet.framesToFrameRange(frames))
 
 
 def _listed(things: Iterable[object]) -> str:
@@ -62,7 +75,9 @@ def _listed(things: Iterable[object]) -> str:
     return ", ".join(names[:_NAMED]) + more
 
 
-def find_frames(source: str, wanted: range | None, suffixes: Collection[str]) -> dict[int, Path]:
+def find_frames(
+    source: str, wanted: Frames | None, suffixes: Collection[str]
+) -> dict[int, Path]:
     """Find the files of a sequence, one for every frame wanted.
 
     Args:
@@ -71,7 +86,7 @@ def find_frames(source: str, wanted: range | None, suffixes: Collection[str]) ->
         suffixes: Endings that count as images when a folder is searched, such as ``.exr``.
 
     Returns:
-        Frame number to file, in ascending order and without a gap.
+        Frame number to file, in ascending order: all that are wanted, none but them.
 
     Raises:
         InputError: Nothing matches, a folder holds several sequences, or frames are missing.
@@ -83,20 +98,21 @@ def find_frames(source: str, wanted: range | None, suffixes: Collection[str]) ->
         files = _only_sequence(source, suffixes)
     else:
         files, written = _match(source)
-        wanted = wanted or written
+        wanted = written if wanted is None else wanted
     there = sorted(files)
-    wanted = wanted or range(there[0], there[-1] + 1)
+    if wanted is None:
+        wanted = range(there[0], there[-1] + 1)
     outside = [n for n in (wanted[0], wanted[-1]) if not there[0] <= n <= there[-1]]
     if outside:
         raise RangeError(
-            f"{source} holds {format_range(range(there[0], there[-1] + 1))} only, so frame "
+            f"{source} holds {format_range(there)} only, so frame "
             f"{outside[0]} cannot be read; ask for frames inside that range"
         )
     missing = [number for number in wanted if number not in files]
     if missing:
         raise InputError(
-            f"{source} lacks frame {_listed(missing)}; render what is missing or ask for a range "
-            "without it"
+            f"{source} lacks frame {_listed(missing)}; render what is missing, or ask for "
+            f"{format_range([number for number in wanted if number in files]) or 'other frames'}"
         )
     return {number: files[number] for number in wanted}
 
@@ -131,7 +147,7 @@ def _only_sequence(folder: str, suffixes: Collection[str]) -> dict[int, Path]:
     return _numbered(found[0], still)
 
 
-def _match(pattern: str) -> tuple[dict[int, Path], range | None]:
+def _match(pattern: str) -> tuple[dict[int, Path], Frames | None]:
     """The files a pattern matches, and the range written in it, if any."""
     try:
         written = FileSequence(pattern, pad_style=PAD_STYLE_HASH1)
@@ -143,7 +159,7 @@ def _match(pattern: str) -> tuple[dict[int, Path], range | None]:
     if not written.padding():
         raise InputError(f"{pattern} does not exist; check the path, or write plate.####.exr")
     frames = written.frameSet()
-    asked = _consecutive(frames, written.frameRange()) if frames else None
+    asked = _ascending(frames, written.frameRange()) if frames else None
     folder = Path(pattern).parent
     if not folder.is_dir():
         raise InputError(f"{pattern} matches no file, for there is no such folder; check the path")

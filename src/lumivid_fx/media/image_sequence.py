@@ -10,7 +10,7 @@ from pathlib import Path
 
 from lumivid_fx.errors import InputError
 from lumivid_fx.media import attributes as metadata
-from lumivid_fx.media.frame_range import find_frames, format_range
+from lumivid_fx.media.frame_range import Frames, evenly, find_frames, format_range
 from lumivid_fx.media.image_file import (
     IMAGE_FORMATS,
     UNASSOCIATED,
@@ -38,11 +38,10 @@ class ImageSequence(Plate):
             cannot be opened.
     """
 
-    def __init__(self, source: str, frames: range | None = None) -> None:
+    def __init__(self, source: str, frames: Frames | None = None) -> None:
         self.source = source
         self._files = find_frames(source, frames, IMAGE_FORMATS)
-        numbers = list(self._files)
-        self.frame_numbers = range(numbers[0], numbers[-1] + 1)
+        self.frame_numbers = evenly(list(self._files))
         self._first = self._header(self.first_frame)
         self.width = self._first.windows.data_width
         self.height = self._first.windows.data_height

@@ -15,7 +15,7 @@ from av.video.format import VideoFormat
 from av.video.frame import VideoFrame
 
 from lumivid_fx.errors import InputError, RangeError
-from lumivid_fx.media.frame_range import format_range
+from lumivid_fx.media.frame_range import Frames, format_range
 from lumivid_fx.media.movie_index import index_movie, open_movie
 from lumivid_fx.media.plate import FloatImage, Frame, Plate, Windows, check_size
 from lumivid_fx.media.timecode import timecode_words
@@ -60,7 +60,7 @@ class Movie(Plate):
         InputError: The movie cannot be read, is HDR already, or has not the frames asked for.
     """
 
-    def __init__(self, source: str, frames: range | None = None) -> None:
+    def __init__(self, source: str, frames: Frames | None = None) -> None:
         self.source = source
         path = Path(source)
         self._index = index_movie(path)

@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lumivid_fx.errors import InputError, LimitError
-from lumivid_fx.media.frame_range import parse_range
+from lumivid_fx.media.frame_range import Frames, parse_range
 
 FloatImage = npt.NDArray[np.float32]
 
@@ -103,18 +103,20 @@ class Plate(ABC):
         source: What was opened, as the artist wrote it.
         width: Width of the pixel arrays.
         height: Height of the pixel arrays.
-        frame_numbers: Every frame there is to read, ascending, without a gap.
+        frame_numbers: Every frame there is to read, ascending.
         fps: Frames per second, or None where the files do not say.
         space: The colour space the pixels are probably in.
+        doubt: Why that is no safe guess, as ``is tagged PQ``; empty where it is.
         has_alpha: Whether frames come with alpha.
     """
 
     source: str
     width: int
     height: int
-    frame_numbers: range
+    frame_numbers: Frames
     fps: Fraction | None
     space: str
+    doubt: str = ""
     has_alpha: bool
 
     @property
@@ -126,6 +128,19 @@ class Plate(ABC):
     def last_frame(self) -> int:
         """Number of the last frame, which is part of the plate."""
         return self.frame_numbers[-1]
+
+    def space_or(self, named: str | None) -> str:
+        """The space that was named, or else the plate's own.
+
+        Raises:
+            InputError: None was named, and the files say that theirs is one we cannot tell.
+        """
+        if named is None and self.doubt:
+            raise InputError(
+                f"{self.source} {self.doubt}; convert it to Rec.709 display codes or to "
+                "scene-linear EXR, or name what it holds with the input space"
+            )
+        return self.space if named is None else named
 
     @abstractmethod
     def read(self, number: int) -> Frame:
@@ -161,7 +176,8 @@ def open_plate(source: str, frames: str | None = None) -> Plate:
 
     Args:
         source: A path or a pattern such as ``plate.####.exr``.
-        frames: Range to read, such as ``1001-1049``; all there is when None. Movies count from 1.
+        frames: Frames to read, such as ``1001-1049`` or ``1-100x2``; all there is when None. Movies
+            count from 1.
 
     Raises:
         InputError: The source cannot be read as asked; the message says what to change.

@@ -8,6 +8,7 @@ other, so the result is the same, bit for bit, as that of a run nobody disturbed
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import partial
@@ -86,7 +87,7 @@ def render(
     Args:
         source: Movie, image sequence, single image or folder.
         target: Pattern of the frames to write, such as ``out/plate.####.exr``, or a folder.
-        frames: Range such as ``1001-1049``; None renders the whole plate.
+        frames: Frames such as ``1001-1049`` or ``1-100x2``; None renders the whole plate.
         settings: What else the user decided.
         model: A loaded model, or what loads it once the plate has been looked at; None loads the
             embedded one.
@@ -123,7 +124,7 @@ def render(
         )
     wanted = None if frames is None else parse_range(frames)
     with open_whole(source, frames) as ahead, open_whole(source, frames) as behind:
-        numbers = list(wanted or ahead.frame_numbers)
+        numbers = list(ahead.frame_numbers if wanted is None else wanted)
         require_inside(source, numbers, ahead)
         require_size(source, ahead)
         pattern = output_pattern(source, target, still=len(numbers) == 1)
@@ -224,14 +225,16 @@ def _first_look(source: str, ocio: str | None) -> FileDigests:
 def open_whole(source: str, frames: str | None) -> Plate:
     """Open every frame of the plate, so that windows do not depend on the range asked for.
 
-    A plate with holes outside of the range stands for the range alone.
+    A plate with holes outside of the range stands for the range alone; one with holes between the
+    frames that are asked for, for these frames alone.
     """
     if frames is None:
         return open_plate(source)
-    try:
-        return open_plate(source)
-    except InputError:
-        return open_plate(source, frames)
+    wanted = parse_range(frames)
+    for more in (None, f"{wanted[0]}-{wanted[-1]}"):
+        with suppress(InputError):
+            return open_plate(source, more)
+    return open_plate(source, frames)
 
 
 def _rate(fps: float) -> Fraction:

@@ -132,7 +132,7 @@ def render_shot(
         RenderError: The model gave values that are no numbers.
     """
     manifest = model.manifest
-    space = settings.input_space or ahead.space
+    space = ahead.space_or(settings.input_space)
     ingest = Ingest.of(spaces, space, settings.source_view, model.transfer)
     windows = cut_windows(
         len(ahead.frame_numbers),
@@ -140,7 +140,7 @@ def render_shot(
         settings.overlap or manifest.overlap_frames,
         model.temporal_ratio,
     )
-    indices = sorted(number - ahead.first_frame for number in wanted)
+    indices = sorted(map(ahead.frame_numbers.index, wanted))
     needed = [w for w in windows if any(w.first <= i <= w.last for i in indices)]
     longest = manifest.native_size if settings.model_size is None else settings.model_size or None
     small = SmallFrames(*fit_size(ahead.height, ahead.width, longest))
@@ -163,7 +163,7 @@ def render_shot(
         small.drop_before(window.first)
         for index in range(window.first, window.last + 1):
             if index not in small.frames:
-                frame = ahead.read(ahead.first_frame + index)
+                frame = ahead.read(ahead.frame_numbers[index])
                 small.add(index, ingest.display(frame), ingest.holds_more(frame))
 
         def step(phase: str, done: int, steps: int, place: int = place) -> None:
@@ -228,7 +228,7 @@ def _render(
 def _merge(
     index: int, live: list[_Rendered], behind: Plate, ingest: Ingest, settings: ShotSettings
 ) -> FinishedFrame:
-    frame = behind.read(behind.first_frame + index)
+    frame = behind.read(behind.frame_numbers[index])
     display, known = ingest.display(frame), ingest.known(frame)
     trust = None if known is None else ingest.trust_white(known)
     total = torch.zeros_like(display)

@@ -7,7 +7,7 @@ as they are. Every header is looked at, its size above all, before memory is tak
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +18,7 @@ import OpenImageIO
 
 from lumivid_fx.errors import InputError
 from lumivid_fx.media import attributes as metadata
+from lumivid_fx.media.color_tags import Told, code_space, light_space
 from lumivid_fx.media.plate import FloatImage, Windows, check_size, require_file
 
 IMAGE_FORMATS = {
@@ -36,6 +37,9 @@ UNASSOCIATED = "oiio:UnassociatedAlpha"
 
 _CODES = (OpenImageIO.UINT8, OpenImageIO.UINT16)
 _LIGHT = (OpenImageIO.HALF, OpenImageIO.FLOAT)
+_LAB = (8, 9, 10)
+"""TIFF's photometric interpretations CIE L*a*b*, ICC Lab and ITU Lab."""
+
 _ON_ITS_SIDE = 5
 """First EXIF orientation in which rows and columns change places."""
 
@@ -108,6 +112,7 @@ class Picture:
         bits: Significant bits of an integer sample, 0 where the file does not say.
         orientation: As in EXIF, 1 to 8.
         windows: Of the picture when it stands upright.
+        told: The space of its samples, and the doubt about it.
         attributes: Everything in the header.
     """
 
@@ -118,6 +123,7 @@ class Picture:
     bits: int
     orientation: int
     windows: Windows
+    told: Told
     attributes: dict[str, object]
 
 
@@ -146,7 +152,7 @@ def find_picture(image: OpenImageIO.ImageInput, where: str) -> Picture:
 def _colour_channels(names: list[str]) -> tuple[int, int, int] | None:
     if {"R", "G", "B"} <= set(names):
         return names.index("R"), names.index("G"), names.index("B")
-    if "Y" in names and "RY" not in names:  # beside RY and BY it is subsampled luminance
+    if "Y" in names and not {"RY", "BY", "Cb", "Cr"} & set(names):  # beside those it is luminance
         grey = names.index("Y")
         return grey, grey, grey
     return None
@@ -170,6 +176,8 @@ def _picture(
             "8 or 16 bit"
         )
     attributes = metadata.from_spec(spec)
+    _require_rgb(attributes, where)
+    is_code = stored.basetype in _CODES
     orientation, windows = 1, Windows.whole(spec.width, spec.height)
     if is_exr:
         windows = Windows(
@@ -192,8 +200,22 @@ def _picture(
         bits=spec.get_int_attribute("oiio:BitsPerSample", 0),
         orientation=orientation,
         windows=windows,
+        told=code_space(attributes, spec.getattribute("ICCProfile"))
+        if is_code
+        else light_space(attributes),
         attributes=attributes,
     )
+
+
+def _require_rgb(attributes: Mapping[str, object], where: str) -> None:
+    """Refuse colour that OpenImageIO makes RGB of by a guess at a matrix or an ink."""
+    stored = attributes.get("jpeg:ColorSpace") or attributes.get("tiff:ColorSpace")
+    if attributes.get("tiff:PhotometricInterpretation") in _LAB:
+        stored = "Lab"
+    if str(attributes.get("dpx:ImageDescriptor", "")).startswith("Cb"):
+        stored = "Y'CbCr"
+    if stored in ("CMYK", "YCCK", "Lab", "Y'CbCr"):
+        raise InputError(f"{where} stores {stored} colour, which is not read; convert it to RGB")
 
 
 def read_pixels(

@@ -19,7 +19,7 @@ from lumivid_fx.media.image_file import (
     open_image,
     read_pixels,
 )
-from lumivid_fx.media.plate import Frame, Plate, linear_space
+from lumivid_fx.media.plate import Frame, Plate
 
 
 class ImageSequence(Plate):
@@ -48,8 +48,7 @@ class ImageSequence(Plate):
         self.has_alpha = self._first.alpha is not None
         self._check(self._header(self.last_frame), self.last_frame)
         self.fps = metadata.frame_rate(self._first.attributes)
-        is_exr = self._files[self.first_frame].suffix.lower() == ".exr"
-        self.space = linear_space(self._first.attributes) if is_exr else "srgb"
+        self.space, self.doubt = self._first.told
 
     def _where(self, number: int) -> str:
         return f"{self._files[number]} (frame {number})"

@@ -34,25 +34,6 @@ MOVIE_DEMUXERS = {
 }
 """Movie endings, each with the one FFmpeg demuxer that may open it."""
 
-PRIMARIES = {
-    "lin_rec709": (0.640, 0.330, 0.300, 0.600, 0.150, 0.060, 0.3127, 0.3290),
-    "acescg": (0.713, 0.293, 0.165, 0.830, 0.128, 0.044, 0.32168, 0.33767),
-    "aces2065-1": (0.73470, 0.26530, 0.0, 1.0, 0.0001, -0.0770, 0.32168, 0.33767),
-    "lin_rec2020": (0.708, 0.292, 0.170, 0.797, 0.131, 0.046, 0.3127, 0.3290),
-    "lin_p3d65": (0.680, 0.320, 0.265, 0.690, 0.150, 0.060, 0.3127, 0.3290),
-}
-"""xy of red, green, blue and white: ITU-R BT.709-6, AMPAS S-2014-004 (AP1), SMPTE ST 2065-1 (AP0),
-ITU-R BT.2020-2, SMPTE EG 432-1 with D65."""
-
-INTEROP_IDS = {
-    "lin_rec709_scene": "lin_rec709",
-    "lin_ap1_scene": "acescg",
-    "lin_ap0_scene": "aces2065-1",
-    "lin_rec2020_scene": "lin_rec2020",
-    "lin_p3d65_scene": "lin_p3d65",
-}
-"""Colour Interop Forum's texture asset identifiers, as EXR's `colorInteropID` holds them."""
-
 
 @dataclass(frozen=True, slots=True)
 class Windows:
@@ -212,16 +193,3 @@ def require_file(path: Path, where: str) -> None:
         raise InputError(f"{where} does not exist; check the path")
     if path.stat().st_size == 0:
         raise InputError(f"{where} is empty (zero bytes); render or copy it again")
-
-
-def linear_space(attributes: Mapping[str, object]) -> str:
-    """Name the scene-linear space that metadata speaks of; linear Rec.709 when it is silent."""
-    interop = INTEROP_IDS.get(str(attributes.get("colorInteropID")))
-    if interop is not None:
-        return interop
-    told = attributes.get("chromaticities")
-    if isinstance(told, tuple) and len(told) == 8:
-        for name, known in PRIMARIES.items():
-            if max(abs(a - b) for a, b in zip(told, known, strict=True)) <= 1e-3:
-                return name
-    return "lin_rec709"

@@ -11,8 +11,8 @@
     └── WireError            what broke between a client and its worker
         └── NotAdmittedError the worker does not know this key, or is not the one it claims to be
 
-Each message is one sentence that names the file, the frame where there is one, and the remedy. It is
-one line: what is no print in it, as a line break in a file's name, is told by its escape.
+Each message is one sentence that names the file, the frame where there is one, and the remedy. It
+is one line: what is no print in it, as a line break in a file's name, is told by its escape.
 This module stands alone, so that every room may import it, Nuke's Python (3.10) included.
 """
 

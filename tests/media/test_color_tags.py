@@ -76,7 +76,9 @@ def test_code_points() -> None:
 
 def test_cameras_tell_of_log_beside_the_tags() -> None:
     """Log footage is tagged Rec.709, and called by its name in the camera's own words."""
-    assert camera_doubt({"com.arri.camera.ColorGammaSxS": "LOG-C"}) == "says that its gamma is LOG-C"
+    assert (
+        camera_doubt({"com.arri.camera.ColorGammaSxS": "LOG-C"}) == "says that its gamma is LOG-C"
+    )
     assert camera_doubt({"com.arri.camera.ColorGammaSxS": "ITU-R BT.709", "title": "log"}) == ""
 
 

@@ -175,7 +175,9 @@ def test_metadata(tmp_path: Path) -> None:
     assert "oiio:UnassociatedAlpha" not in seen
     assert isinstance(seen["chromaticities"], tuple)
     # EXR stores them as 32-bit floats.
-    assert seen["chromaticities"] == pytest.approx(WORKING_SPACES["lin_rec709"].chromaticities, abs=1e-7)
+    assert seen["chromaticities"] == pytest.approx(
+        WORKING_SPACES["lin_rec709"].chromaticities, abs=1e-7
+    )
     with pytest.raises(TypeError, match="attribute lumivid/x is a dict"):
         write(tmp_path / "b.exr", light(), attributes={"lumivid/x": {}})
 

@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 
 import lumivid_fx
-from lumivid_fx.color.spaces import ColorSpaces
 from lumivid_fx.color.config import WORKING_SPACES
+from lumivid_fx.color.spaces import ColorSpaces
 from lumivid_fx.errors import InputError
 from lumivid_fx.media import Windows, open_plate
 from lumivid_fx.media.exr import read_attributes, write_exr
@@ -188,7 +188,9 @@ def test_colour_is_written_down(
     report = run(plate, tmp_path / "a.exr", frames="1001", settings=settings)
     seen = read_attributes(report.frames[0])
     assert isinstance(seen["chromaticities"], tuple)
-    assert seen["chromaticities"] == pytest.approx(WORKING_SPACES[space].chromaticities, abs=1e-6)  # 32-bit floats
+    assert seen["chromaticities"] == pytest.approx(
+        WORKING_SPACES[space].chromaticities, abs=1e-6
+    )  # 32-bit floats
     assert seen["colorInteropID"] == interop
     with open_plate(str(report.frames[0])) as result:
         assert result.space == space

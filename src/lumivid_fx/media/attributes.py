@@ -1,8 +1,9 @@
 """Image metadata as plain Python values, from OpenImageIO and back to it.
 
-Values are `str`, `int`, `float`, `Fraction` (EXR's rational), tuples of numbers or strings (vectors,
-matrices, windows, time codes) and pairs of pairs of floats (EXR's box2f). Names are OpenImageIO's, such as `smpte:TimeCode` and
-`PixelAspectRatio`; names it does not know, such as `nuke/node_hash`, stay as they are.
+Values are `str`, `int`, `float`, `Fraction` (EXR's rational), tuples of numbers or strings
+(vectors, matrices, windows, time codes) and pairs of pairs of floats (EXR's box2f). Names are
+OpenImageIO's, such as `smpte:TimeCode` and `PixelAspectRatio`; names it does not know, such as
+`nuke/node_hash`, stay as they are.
 """
 
 from __future__ import annotations
@@ -52,8 +53,8 @@ def carried(attributes: Mapping[str, object]) -> dict[str, object]:
 def from_spec(spec: OpenImageIO.ImageSpec) -> dict[str, object]:
     """Every attribute of an image header that means something.
 
-    Blobs, such as profiles and thumbnails, are left out. So are bytes that are no text in DPX, and a
-    pixel aspect that no pixel has: some writers leave parts of a header unset.
+    Blobs, such as profiles and thumbnails, are left out. So are bytes that are no text in DPX, and
+    a pixel aspect that no pixel has: some writers leave parts of a header unset.
     """
     attributes: dict[str, object] = {}
     for entry in spec.extra_attribs:
@@ -61,7 +62,7 @@ def from_spec(spec: OpenImageIO.ImageSpec) -> dict[str, object]:
             value: object = entry.value
         except UnicodeDecodeError:  # text of an older encoding, which says nothing about pixels
             continue
-        if entry.name == "PixelAspectRatio" and not 0 < value < inf:  # type: ignore[operator]
+        if entry.name == "PixelAspectRatio" and not (isinstance(value, float) and 0 < value < inf):
             continue
         if isinstance(value, str) and _NO_TEXT.search(value):
             if entry.name.startswith("dpx:"):
@@ -70,7 +71,7 @@ def from_spec(spec: OpenImageIO.ImageSpec) -> dict[str, object]:
         if entry.type.vecsemantics == OpenImageIO.RATIONAL and isinstance(value, tuple):
             if len(value) == 2 and value[1] != 0:
                 attributes[entry.name] = Fraction(*value)
-        elif str(entry.type) == _BOX_OF_FLOATS:
+        elif isinstance(value, tuple) and str(entry.type) == _BOX_OF_FLOATS:
             attributes[entry.name] = (value[:2], value[2:])
         elif isinstance(value, str | int | float | tuple):
             attributes[entry.name] = value
@@ -80,8 +81,8 @@ def from_spec(spec: OpenImageIO.ImageSpec) -> dict[str, object]:
 def to_spec(spec: OpenImageIO.ImageSpec, name: str, value: object) -> None:
     """Put one value into a header, under the type EXR has for it.
 
-    Where EXR, or OpenImageIO's writer, has none: an integer beyond 32 bits and a list of integers that
-    is neither vector nor box are written as text, and doubles as floats.
+    Where EXR, or OpenImageIO's writer, has none: an integer beyond 32 bits and a list of integers
+    that is neither vector nor box are written as text, and doubles as floats.
 
     Raises:
         TypeError: The value is of no kind that a header holds.

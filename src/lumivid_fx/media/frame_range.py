@@ -1,7 +1,8 @@
 """Frame ranges and sequences in the notation artists write, by way of `fileseq`.
 
-Ranges: ``1001-1049``, ``7``, ``-5-5``, ``1-100x2``, ``1-9,20,30-40``. Sequences: ``plate.####.exr``, ``plate.%04d.exr``,
-``plate.@@@@.exr``, ``plate.1001-1049#.exr``, a single image, or a folder that holds one sequence.
+Ranges: ``1001-1049``, ``7``, ``-5-5``, ``1-100x2``, ``1-9,20,30-40``. Sequences:
+``plate.####.exr``, ``plate.%04d.exr``, ``plate.@@@@.exr``, ``plate.1001-1049#.exr``, a single
+image, or a folder that holds one sequence.
 One ``#`` is one digit, as in Nuke; where no file has exactly that padding, any padding is taken.
 """
 
@@ -46,8 +47,8 @@ def parse_range(text: str) -> Frames:
 
 
 def _ascending(frames: FrameSet, text: str) -> Frames:
-    numbers = list(frames)
-    if not all(isinstance(number, int) for number in numbers):
+    numbers = [number for number in frames if isinstance(number, int)]
+    if len(numbers) < len(frames):
         raise RangeError(f"frame range {text!r} has fractions; give whole frame numbers")
     ascending = sorted(numbers)
     if numbers != ascending:
@@ -75,9 +76,7 @@ def _listed(things: Iterable[object]) -> str:
     return ", ".join(names[:_NAMED]) + more
 
 
-def find_frames(
-    source: str, wanted: Frames | None, suffixes: Collection[str]
-) -> dict[int, Path]:
+def find_frames(source: str, wanted: Frames | None, suffixes: Collection[str]) -> dict[int, Path]:
     """Find the files of a sequence, one for every frame wanted.
 
     Args:

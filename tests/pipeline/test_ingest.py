@@ -150,7 +150,7 @@ def test_small_frames_count_at_full_size() -> None:
     display[:, :2, :2] = 1.0
     display[1, 15, 15] = 0.0
     small = SmallFrames(4, 4)
-    small.add(0, display)
+    small.frames[0] = small.reduce(display)
     codes, covered, exposed = small.stack(cut_windows(1, 25, 9)[0])
     assert codes.shape == covered.shape == (1, 3, 4, 4)
     assert exposed.shape == (1, 1, 4, 4)
@@ -169,7 +169,7 @@ def test_small_frames_hold_one_window() -> None:
         small.drop_before(window.first)
         for index in range(window.first, window.last + 1):
             if index not in small.frames:
-                small.add(index, torch.full((3, 8, 8), index / 100))
+                small.frames[index] = small.reduce(torch.full((3, 8, 8), index / 100))
         assert sorted(small.frames) == list(range(window.first, window.last + 1))
     codes, _, _ = small.stack(second)
     assert codes[:, 0, 0, 0].tolist() == pytest.approx([n / 100 for n in range(16, 41)])
@@ -179,7 +179,8 @@ def test_codes_that_a_resize_rounds_up_stay_codes() -> None:
     """White stays white in any size: 1 plus a rounding would be refused by the VAE."""
     for size in (5, 7, 11, 13):
         small = SmallFrames(size, size)
-        small.add(0, torch.ones(3, 37, 37))
-        for part in small.frames[0]:
+        small.frames[0] = small.reduce(torch.ones(3, 37, 37))
+        frame = small.frames[0]
+        for part in (frame.codes, frame.clipped, frame.exposed):
             assert float(part.max()) <= 1
             assert float(part.min()) >= 0

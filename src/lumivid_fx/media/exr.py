@@ -19,6 +19,7 @@ from fileseq.constants import PAD_STYLE_HASH1
 from fileseq.exceptions import FileSeqException
 from fileseq.filesequence import FileSequence
 
+from lumivid_fx.color.config import ACES2065_1, WORKING_SPACES
 from lumivid_fx.errors import InputError, RenderError
 from lumivid_fx.media import attributes as metadata
 from lumivid_fx.media.image_file import error_text, open_image
@@ -138,6 +139,8 @@ def write_exr(
     if fps is not None:
         metadata.to_spec(spec, "framesPerSecond", fps)
     spec.attribute("compression", compression)
+    if _is_aces_container(spec, chromaticities, compression, half):
+        spec.attribute("acesImageContainerFlag", 1)
     _write_whole(path, spec, samples, where)
     return clamped
 
@@ -168,6 +171,26 @@ def _spec(windows: Windows, channels: int, half: bool) -> OpenImageIO.ImageSpec:
     spec.full_width, spec.full_height = windows.display_width, windows.display_height
     spec.attribute("DateTime", "")  # else the hour of writing; a plate's own is an attribute
     return spec
+
+
+def _is_aces_container(
+    spec: OpenImageIO.ImageSpec,
+    chromaticities: Sequence[float] | None,
+    compression: str,
+    half: bool,
+) -> bool:
+    """Whether a file holds to all of SMPTE ST 2065-4, and may say so.
+
+    It is half floats of R, G, B and perhaps A alone, in lines that are not compressed, with the
+    primaries of ACES2065-1. OpenImageIO looks at it again, and writes no flag that is a lie.
+    """
+    return (
+        half
+        and compression == "none"
+        and tuple(spec.channelnames) in (("R", "G", "B"), ("R", "G", "B", "A"))
+        and chromaticities is not None
+        and tuple(chromaticities) == WORKING_SPACES[ACES2065_1].chromaticities
+    )
 
 
 def _write_whole(path: Path, spec: OpenImageIO.ImageSpec, samples: Samples, where: str) -> None:

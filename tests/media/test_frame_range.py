@@ -67,6 +67,8 @@ def test_range_round_trip(first: int, more: int) -> None:
         ("abc", "cannot be read"),
         ("1001-", "cannot be read"),
         ("1-99999999999", "cannot be read"),
+        ("1-9999999x2", "lists more than 100000 frames"),
+        ("9999999-1", "lists more than 100000 frames"),
         ("10-1", "write it as 1-10"),
         ("9,1-3", "write it as 1-3,9"),
         ("1.5-3", "whole frame numbers"),

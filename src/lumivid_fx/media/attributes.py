@@ -119,10 +119,11 @@ def _array_type(values: tuple[object, ...]) -> str:
 def frame_rate(attributes: Mapping[str, object]) -> Fraction | None:
     """Frames per second as a header tells it; 23.976 and its kin become exact NTSC rates.
 
-    None for one from beyond 0.01 to 1000, as stands in headers whose writer set none.
+    None for one beyond 0.01 to 1000, as stands in headers whose writer set none.
     """
     for name in _FRAME_RATES:
         value = attributes.get(name)
-        if isinstance(value, Fraction | float) and 0.01 <= value <= 1000:
+        least = 1 if name.startswith("dpx:") else 0.01  # what is unset in DPX may be any number
+        if isinstance(value, Fraction | float) and least <= value <= 1000:
             return exact_rate(value)
     return None

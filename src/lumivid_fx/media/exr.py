@@ -67,7 +67,7 @@ class OutputPattern:
             "plate.####.exr"
         )
         try:
-            self._sequence = FileSequence(target, pad_style=PAD_STYLE_HASH1)
+            self._sequence = FileSequence(Path(target).name, pad_style=PAD_STYLE_HASH1)
         except FileSeqException as error:
             raise misplaced from error
         self._has_token = bool(self._sequence.padding())
@@ -79,7 +79,9 @@ class OutputPattern:
 
     def path(self, number: int) -> Path:
         """The file of one frame."""
-        return Path(self._sequence.frame(number) if self._has_token else self.target)
+        if not self._has_token:
+            return Path(self.target)
+        return Path(self.target).with_name(self._sequence.frame(number))
 
 
 def write_exr(

@@ -8,6 +8,7 @@ One ``#`` is one digit, as in Nuke; where no file has exactly that padding, any 
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 
@@ -20,6 +21,9 @@ from lumivid_fx.errors import InputError, RangeError
 
 Frames = Sequence[int]
 """Frame numbers, ascending, each once."""
+
+_MOST = 100_000
+"""Frames that a range with gaps may list: a day's, near enough."""
 
 _NAMED = 5
 """How many frames or sequences a message lists before it says "and N more"."""
@@ -47,6 +51,12 @@ def parse_range(text: str) -> Frames:
 
 
 def _ascending(frames: FrameSet, text: str) -> Frames:
+    first, last = frames.start(), frames.end()
+    forwards = isinstance(first, int) and isinstance(last, int) and first <= last
+    if forwards and frames.isConsecutive():
+        return range(int(first), int(last) + 1)  # however long, it takes no memory
+    if len(frames) > _MOST:
+        raise RangeError(f"frame range {text!r} lists more than {_MOST} frames; give fewer")
     numbers = [number for number in frames if isinstance(number, int)]
     if len(numbers) < len(frames):
         raise RangeError(f"frame range {text!r} has fractions; give whole frame numbers")
@@ -92,7 +102,7 @@ def find_frames(source: str, wanted: Frames | None, suffixes: Collection[str]) -
     """
     path = Path(source)
     if path.is_file():
-        files = _numbered(FileSequence.findSequencesInList([source])[0], path)
+        files = _still(path)
     elif path.is_dir():
         files = _only_sequence(source, suffixes)
     else:
@@ -116,22 +126,38 @@ def find_frames(source: str, wanted: Frames | None, suffixes: Collection[str]) -
     return {number: files[number] for number in wanted}
 
 
-def _numbered(sequence: FileSequence, still: Path | None = None) -> dict[int, Path]:
-    """Frame number to file; a still without a number after a dot or underscore is frame 1."""
+def _sequences(names: Iterable[str]) -> list[FileSequence]:
+    """Sequences among names of files, without their folder, whose own name may hold anything."""
+    return list(FileSequence.findSequencesInList(names, pad_style=PAD_STYLE_HASH1))
+
+
+def _files(folder: Path) -> list[str]:
+    """Names of the files of a folder, but for hidden ones."""
+    with os.scandir(folder) as entries:
+        return [e.name for e in entries if not e.name.startswith(".") and e.is_file()]
+
+
+def _numbered(sequence: FileSequence, folder: Path) -> dict[int, Path]:
+    """Frame number to file."""
     frames = sequence.frameSet()
-    base = sequence.basename()
-    if still is not None:
-        counted = frames and (not base or base.endswith((".", "_")))
-        return {int(frames.start()) if frames and counted else 1: still}
     if not frames:
-        return {1: Path(str(sequence))}
-    return {int(number): Path(sequence.frame(number)) for number in sorted(frames)}
+        return {1: folder / str(sequence)}
+    return {int(number): folder / sequence.frame(number) for number in sorted(frames)}
+
+
+def _still(path: Path) -> dict[int, Path]:
+    """A still; without a number after a dot or underscore it is frame 1."""
+    found = _sequences([path.name])  # none where its name has a line break
+    frames = found[0].frameSet() if found else None
+    if frames and (not found[0].basename() or found[0].basename().endswith((".", "_"))):
+        return {int(frames.start()): path}
+    return {1: path}
 
 
 def _only_sequence(folder: str, suffixes: Collection[str]) -> dict[int, Path]:
     found = [
         sequence
-        for sequence in FileSequence.findSequencesOnDisk(folder, pad_style=PAD_STYLE_HASH1)
+        for sequence in _sequences(_files(Path(folder)))
         if sequence.extension().lower() in suffixes
     ]
     if not found:
@@ -142,14 +168,16 @@ def _only_sequence(folder: str, suffixes: Collection[str]) -> dict[int, Path]:
             f"{folder} holds {len(found)} sequences ({names}); name one, such as "
             f"{Path(folder) / 'plate.####.exr'}"
         )
-    still = Path(found[0][0]) if len(found[0]) == 1 else None
-    return _numbered(found[0], still)
+    if len(found[0]) == 1:
+        return _still(Path(folder) / found[0][0])
+    return _numbered(found[0], Path(folder))
 
 
 def _match(pattern: str) -> tuple[dict[int, Path], Frames | None]:
     """The files a pattern matches, and the range written in it, if any."""
+    folder = Path(pattern).parent
     try:
-        written = FileSequence(pattern, pad_style=PAD_STYLE_HASH1)
+        written = FileSequence(Path(pattern).name, pad_style=PAD_STYLE_HASH1)
     except FileSeqException as error:
         raise InputError(
             f"{pattern} cannot be read as a sequence; put the frame token right before the "
@@ -159,13 +187,12 @@ def _match(pattern: str) -> tuple[dict[int, Path], Frames | None]:
         raise InputError(f"{pattern} does not exist; check the path, or write plate.####.exr")
     frames = written.frameSet()
     asked = _ascending(frames, written.frameRange()) if frames else None
-    folder = Path(pattern).parent
     if not folder.is_dir():
         raise InputError(f"{pattern} matches no file, for there is no such folder; check the path")
-    # Matched by name, not by the library's glob: folders may hold brackets or stars.
+    # Matched by name, not by the library's glob: names may hold brackets or stars.
     found = [
         sequence
-        for sequence in FileSequence.findSequencesOnDisk(str(folder))
+        for sequence in _sequences(_files(folder))
         if sequence.frameSet()
         and (sequence.basename(), sequence.extension()) == (written.basename(), written.extension())
     ]
@@ -176,4 +203,4 @@ def _match(pattern: str) -> tuple[dict[int, Path], Frames | None]:
         raise InputError(
             f"{pattern} matches several paddings; write one # for each digit of those you mean"
         )
-    return _numbered((exact or found)[0]), asked
+    return _numbered((exact or found)[0], folder), asked

@@ -127,7 +127,7 @@ class Picture:
     attributes: dict[str, object]
 
 
-def find_picture(image: OpenImageIO.ImageInput, where: str) -> Picture:
+def find_picture(image: OpenImageIO.ImageInput, path: Path, where: str) -> Picture:
     """Find the first part that holds R, G and B, or grey; other layers and parts are passed over.
 
     Raises:
@@ -140,7 +140,8 @@ def find_picture(image: OpenImageIO.ImageInput, where: str) -> Picture:
         names = list(spec.channelnames)
         rgb = _colour_channels(names)
         if rgb is not None:
-            return _picture(part, spec, rgb, where, is_exr=image.format_name() == "openexr")
+            is_exr = image.format_name() == "openexr"
+            return _picture(part, spec, rgb, path, where, is_exr=is_exr)
         passed_over += names
         part += 1
     raise InputError(
@@ -162,6 +163,7 @@ def _picture(
     part: int,
     spec: OpenImageIO.ImageSpec,
     rgb: tuple[int, int, int],
+    path: Path,
     where: str,
     *,
     is_exr: bool,
@@ -177,6 +179,8 @@ def _picture(
         )
     attributes = metadata.from_spec(spec)
     _require_rgb(attributes, where)
+    if "dpx:Packing" in attributes:
+        _require_plain_rows(spec, path, where)
     is_code = stored.basetype in _CODES
     orientation, windows = 1, Windows.whole(spec.width, spec.height)
     if is_exr:
@@ -205,6 +209,24 @@ def _picture(
         else light_space(attributes),
         attributes=attributes,
     )
+
+
+def _require_plain_rows(spec: OpenImageIO.ImageSpec, path: Path, where: str) -> None:
+    """Refuse DPX whose rows are filled up to 32 bits, which OpenImageIO reads as if they were not.
+
+    Some writers fill them, others do not, and no field of the header says which; the size does.
+    """
+    row = spec.width * spec.nchannels * spec.format.size()
+    words = spec.get_int_attribute("oiio:BitsPerSample", 0) in (8, 12, 16)
+    with path.open("rb") as file:
+        magic, offset = file.read(4), file.read(4)
+    start = int.from_bytes(offset, "big" if magic == b"SDPX" else "little")
+    filled = spec.height * (row + 4 - row % 4)
+    if words and row % 4 and path.stat().st_size >= start + filled:
+        raise InputError(
+            f"{where} fills its rows up to 32 bits, which is not read right in this width; convert "
+            "it to TIFF or EXR"
+        )
 
 
 def _require_rgb(attributes: Mapping[str, object], where: str) -> None:

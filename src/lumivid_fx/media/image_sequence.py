@@ -56,7 +56,7 @@ class ImageSequence(Plate):
     def _header(self, number: int) -> Picture:
         where = self._where(number)
         with open_image(self._files[number], where) as image:
-            return find_picture(image, where)
+            return find_picture(image, self._files[number], where)
 
     def _check(self, picture: Picture, number: int) -> None:
         here, first = picture.windows, self._first.windows
@@ -86,7 +86,7 @@ class ImageSequence(Plate):
             )
         where = self._where(number)
         with open_image(self._files[number], where) as image:
-            picture = find_picture(image, where)
+            picture = find_picture(image, self._files[number], where)
             self._check(picture, number)
             rgb, alpha = read_pixels(image, picture, where)
         attributes = metadata.carried(picture.attributes)

@@ -84,7 +84,7 @@ def _check_range(frames: str | None) -> None:
     if count > MAX_FRAMES:
         raise _refusal(
             "E_LIMIT",
-            f"frame range {frames} spans {count} frames, and a job has at most {MAX_FRAMES}; cut "
+            f"frame range {frames} has {count} frames, and a job has at most {MAX_FRAMES}; cut "
             "it into several jobs",
         )
 

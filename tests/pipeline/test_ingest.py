@@ -61,6 +61,15 @@ def test_a_known_view_gives_the_light_back(spaces: ColorSpaces, view: str) -> No
     assert torch.equal(small[0], known)
 
 
+def test_superwhites_end_at_the_white_of_a_tone_map(spaces: ColorSpaces) -> None:
+    """Beyond its codes the inverse of a tone map is no light, whatever a camera put there."""
+    named = ingest(spaces, "srgb", ACES_VIEW)
+    known = [named.known(Still(pixels(*codes)).frame) for codes in ((-0.07, 1.09), (0, 1))]
+    assert known[0] is not None
+    assert known[1] is not None
+    assert torch.equal(known[0], known[1])
+
+
 def test_a_known_view_keeps_overshoot(spaces: ColorSpaces) -> None:
     """Codes above white, as a codec leaves them, are light above white."""
     known = ingest(spaces, "srgb", "srgb").known(Still(pixels(1.05)).frame)

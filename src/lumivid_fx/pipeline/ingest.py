@@ -10,6 +10,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from lumivid_fx.color.display_curves import DISPLAY_CURVES
 from lumivid_fx.color.spaces import LINEAR_REC709, ColorSpaces
 from lumivid_fx.color.transfer import Transfer
 from lumivid_fx.media import Frame
@@ -76,7 +77,12 @@ class Ingest:
             return self._codes(self._linear(frame))
         if self.view is None:
             return None
-        return self._codes(self.spaces.display_to_linear(frame.rgb, self.view))
+        codes = frame.rgb
+        if self.view.lower() not in DISPLAY_CURVES:
+            # A plain curve goes on above white, where cameras put highlights. The inverse of a tone
+            # map does not: ACES' has 16 at code 1 and 47,000 at a superwhite of 1.09.
+            codes = np.clip(codes, 0, 1)
+        return self._codes(self.spaces.display_to_linear(codes, self.view))
 
     def known_small(self, display: Tensor) -> Tensor:
         """Undo the view of small display codes ``f 3 h w``."""

@@ -151,18 +151,24 @@ def _samples(
     rgb: FloatImage, alpha: FloatImage | None, half: bool, where: str
 ) -> tuple[Samples, int]:
     pixels = rgb if alpha is None else np.concatenate([rgb, alpha[..., None]], axis=-1)
-    bad = int(np.count_nonzero(np.isnan(pixels)))
-    if bad:
-        raise RenderError(
-            f"{where} was not written, for {bad} of its samples are NaN; check the plate and the "
-            "model, and render the frame again"
-        )
     limit = np.float32(HALF_MAX) if half else np.finfo(np.float32).max
-    clamped = int(np.count_nonzero(np.abs(pixels) > limit))
-    if clamped:
+    clamped = 0
+    # Whole frames are within the limit: one look at each end tells, for NaN is neither.
+    if not (pixels.max(initial=0) <= limit and pixels.min(initial=0) >= -limit):
+        bad = int(np.count_nonzero(np.isnan(pixels)))
+        if bad:
+            raise RenderError(
+                f"{where} was not written, for {bad} of its samples are NaN; check the plate and "
+                "the model, and render the frame again"
+            )
+        clamped = int(np.count_nonzero(np.abs(pixels) > limit))
         pixels = np.clip(pixels, -limit, limit)
-    # numpy rounds to the nearest half, ties to even.
-    return (pixels.astype(np.float16) if half else np.ascontiguousarray(pixels)), clamped
+    if not half:
+        return np.ascontiguousarray(pixels), clamped
+    import torch  # rounds to the nearest half, ties to even, as numpy does, in a tenth of the time
+
+    whole = np.require(pixels, requirements=["C", "W"])  # what torch takes
+    return torch.from_numpy(whole).half().numpy(), clamped
 
 
 def _spec(windows: Windows, channels: int, half: bool) -> OpenImageIO.ImageSpec:

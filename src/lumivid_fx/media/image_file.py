@@ -256,7 +256,8 @@ def read_pixels(
     said = error_text(image)
     if raw is None or said:  # a JPEG that ends early gives both pixels and an error
         raise _damaged(where, said)
-    samples = raw[..., [channel - first for channel in wanted]]
+    in_place = wanted == list(range(first, last + 1))  # as nearly always
+    samples = raw if in_place else raw[..., [channel - first for channel in wanted]]
     if is_code:
         depth = samples.dtype.itemsize * 8
         bits = picture.bits if depth == 16 and 8 < picture.bits < 16 else depth
@@ -264,8 +265,8 @@ def read_pixels(
         pixels = (samples >> (depth - bits)).astype(np.float32) / np.float32(2**bits - 1)
     else:
         pixels = samples
-        bad = int(np.count_nonzero(~np.isfinite(pixels)))
-        if bad:
+        if not np.isfinite(pixels).all():
+            bad = int(np.count_nonzero(~np.isfinite(pixels)))
             raise InputError(
                 f"{where} holds {bad} samples that are NaN or infinite; repair the frame or leave "
                 "it out of the range"

@@ -64,8 +64,10 @@ def from_spec(spec: OpenImageIO.ImageSpec) -> dict[str, object]:
             continue
         if entry.name == "PixelAspectRatio" and not (isinstance(value, float) and 0 < value < inf):
             continue
-        if isinstance(value, str) and _NO_TEXT.search(value):
-            if entry.name.startswith("dpx:"):
+        texts = [entry.name, *(value if isinstance(value, tuple) else [value])]
+        if any(isinstance(text, str) and _NO_TEXT.search(text) for text in texts):
+            known = not entry.name.startswith("dpx:") and not _NO_TEXT.search(entry.name)
+            if not known or not isinstance(value, str):
                 continue
             value = value.encode(errors="surrogateescape").decode("latin-1")
         if entry.type.vecsemantics == OpenImageIO.RATIONAL and isinstance(value, tuple):

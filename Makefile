@@ -5,7 +5,7 @@ bin := $(VENV)/bin
 stamp := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test soak lint format bench results clean
+.PHONY: help setup demo test soak fuzz lint format bench results clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
@@ -31,6 +31,11 @@ test: $(stamp) ## run the tests; PYTEST_ARGS='-k transfer' narrows them
 # The seed is printed; SOAK_SEED=7 draws the same again, SOAK_JOBS=50 makes it shorter.
 soak: $(stamp) ## jobs of four clients while runners, worker and clients are killed; a minute or two
 	@$(bin)/python -m tests.worker.soak
+
+# Each case is made from seed and number, and `python -m tests.media.fuzz --only 17` reads one again.
+fuzz: export OMP_NUM_THREADS := 1
+fuzz: $(stamp) ## read 2000 damaged files of every kind; FUZZ_COUNT=200 and FUZZ_SEED=7 change that
+	@$(bin)/python -m tests.media.fuzz --count $(or $(FUZZ_COUNT),2000) --seed $(or $(FUZZ_SEED),0)
 
 lint: $(stamp) ## what pre-commit runs: ruff and mypy
 	@$(bin)/ruff check .

@@ -8,7 +8,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
-TABLES = ("against_diffusers", "limits", "memory", "worker")
+TABLES = ("against_diffusers", "limits", "media", "memory", "worker")
 
 
 def main() -> int:

@@ -11,11 +11,16 @@
     └── WireError            what broke between a client and its worker
         └── NotAdmittedError the worker does not know this key, or is not the one it claims to be
 
-Each message is one sentence that names the file, the frame where there is one, and the remedy.
+Each message is one sentence that names the file, the frame where there is one, and the remedy. It
+is one line: what is no print in it, as a line break in a file's name, is told by its escape.
 This module stands alone, so that every room may import it, Nuke's Python (3.10) included.
 """
 
 from __future__ import annotations
+
+
+def _printed(character: str) -> str:
+    return character if character.isprintable() else ascii(character)[1:-1]
 
 
 class LumividError(Exception):
@@ -27,6 +32,10 @@ class LumividError(Exception):
 
     exit_code = 1
     code = ""
+
+    def __str__(self) -> str:
+        said = super().__str__()
+        return said if said.isprintable() else "".join(map(_printed, said))
 
 
 class InputError(LumividError):

@@ -31,7 +31,7 @@ def end(error: BaseException, *, as_json: bool = False) -> int:
     ("error", "code", "told"),
     [
         (InputError("a.exr is missing; copy it"), 2, "Error: a.exr is missing; copy it"),
-        (RenderError("no space\nleft; free some"), 3, "Error: no space left; free some"),
+        (RenderError("no space\nleft; free some"), 3, "Error: no space\\nleft; free some"),
         (WireError("no worker is there; start one"), 4, "Error: no worker is there; start one"),
         (NotAdmittedError("not admitted; ask"), 5, "Error: not admitted; ask"),
         (CancelledError("the job was cancelled"), 130, "Stopped: the job was cancelled"),

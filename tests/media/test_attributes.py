@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from pathlib import Path
 
 import OpenImageIO
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lumivid_fx.media import Windows, open_plate
 from lumivid_fx.media.attributes import carried, frame_rate, from_spec, to_spec
+from lumivid_fx.media.exr import read_attributes, write_exr
+
+from .files import ramp, write_image
 
 numbers = st.integers(-(2**31), 2**31 - 1)
 floats = st.floats(width=32, allow_nan=False, allow_infinity=False)
@@ -58,3 +63,21 @@ def test_carried() -> None:
     kept = {"smpte:TimeCode": (1, 0), "nuke/node_hash": "8e2", "Exif:FNumber": 2.8}
     left = {"compression": "zip", "oiio:ColorSpace": "x", "tiff:Compression": 1, "lumivid/seed": 1}
     assert carried({**kept, **left}) == kept
+
+
+def test_bytes_that_are_no_text(tmp_path: Path) -> None:
+    """A name of broken bytes is left out; a value is read as the older encoding it is of."""
+    path = write_image(
+        tmp_path / "a.exr", ramp(), attributes={"studio/ab": 1.5, "studio/name": "Andre"}
+    )
+    content = path.read_bytes().replace(b"studio/ab\0", b"studio/\xff\xfe\0")
+    path.write_bytes(content.replace(b"Andre", b"Andr\xe9"))
+    frame = open_plate(str(path)).read(1)
+    assert frame.attributes["studio/name"] == "André"
+    assert all(name.isprintable() for name in frame.attributes)
+    whole = Windows.whole(40, 24)
+    write_exr(
+        tmp_path / "b.exr", frame.rgb, None, windows=whole, attributes=frame.attributes,
+        chromaticities=None, interop_id=None, fps=None,
+    )  # fmt: skip
+    assert read_attributes(tmp_path / "b.exr")["studio/name"] == "André"

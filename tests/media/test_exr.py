@@ -17,6 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from lumivid_fx.color.config import WORKING_SPACES
 from lumivid_fx.errors import DiskFullError, InputError, RenderError
 from lumivid_fx.media import Windows, open_plate
 from lumivid_fx.media.exr import (
@@ -26,7 +27,7 @@ from lumivid_fx.media.exr import (
     read_attributes,
     write_exr,
 )
-from lumivid_fx.media.plate import PRIMARIES, FloatImage
+from lumivid_fx.media.plate import FloatImage
 
 from .files import write_image
 
@@ -55,7 +56,7 @@ def write(
         alpha,
         windows=Windows.whole(rgb.shape[1], rgb.shape[0]),
         attributes={"lumivid/frame": 1001, **(attributes or {})},
-        chromaticities=PRIMARIES["lin_rec709"],
+        chromaticities=WORKING_SPACES["lin_rec709"].chromaticities,
         interop_id="lin_rec709_scene",
         fps=Fraction(24),
         compression=compression,
@@ -211,7 +212,7 @@ def test_metadata(tmp_path: Path) -> None:
         "captureRate": Fraction(48000, 1001),
         "nuke/node_hash": "8e2",
         "views": ("left", "right"),
-        "chromaticities": PRIMARIES["acescg"],
+        "chromaticities": WORKING_SPACES["acescg"].chromaticities,
         "colorInteropID": "lin_ap1_scene",
         "framesPerSecond": Fraction(30),
         "compression": "rle",
@@ -230,7 +231,9 @@ def test_metadata(tmp_path: Path) -> None:
     assert "oiio:UnassociatedAlpha" not in seen
     assert isinstance(seen["chromaticities"], tuple)
     # EXR stores them as 32-bit floats.
-    assert seen["chromaticities"] == pytest.approx(PRIMARIES["lin_rec709"], abs=1e-7)
+    assert seen["chromaticities"] == pytest.approx(
+        WORKING_SPACES["lin_rec709"].chromaticities, abs=1e-7
+    )
     with pytest.raises(TypeError, match="attribute lumivid/x is a dict"):
         write(tmp_path / "b.exr", light(), attributes={"lumivid/x": {}})
 

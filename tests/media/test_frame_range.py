@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import string
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -14,6 +15,35 @@ from lumivid_fx.errors import InputError
 from lumivid_fx.media.frame_range import find_frames, find_sources, format_range, parse_range
 
 SUFFIXES = {".exr", ".png", ".jpg"}
+
+
+@pytest.mark.parametrize(
+    ("text", "frames"),
+    [
+        ("1-100x2", range(1, 101, 2)),
+        ("1-9x3,20", (1, 4, 7, 20)),
+        ("1001-1003,1003-1005", range(1001, 1006)),
+        ("1-4,9-10", (1, 2, 3, 4, 9, 10)),
+        ("-4--1x3", range(-4, 0, 3)),
+    ],
+)
+def test_ranges_with_steps_and_lists(text: str, frames: Sequence[int]) -> None:
+    """Steps and lists give just the frames they name, each once, and are written as they read."""
+    assert parse_range(text) == frames
+    assert parse_range(format_range(frames)) == frames
+
+
+def test_a_step_asks_for_no_frame_between(tmp_path: Path) -> None:
+    """Every second frame is a plate of its own, and of it too the missing ones are named."""
+    touch(tmp_path, *(f"p.{n:04d}.exr" for n in range(1, 12, 2)))
+    pattern = str(tmp_path / "p.####.exr")
+    assert list(find_frames(pattern, range(1, 12, 2), SUFFIXES)) == [1, 3, 5, 7, 9, 11]
+    assert list(find_frames(str(tmp_path / "p.1-9x4####.exr"), None, SUFFIXES)) == [1, 5, 9]
+    (tmp_path / "p.0005.exr").unlink()
+    with pytest.raises(
+        InputError, match="lacks frame 5; render what is missing, or ask for 1,3,7-11x2"
+    ):
+        find_frames(pattern, range(1, 12, 2), SUFFIXES)
 
 
 def touch(folder: Path, *names: str) -> None:
@@ -37,9 +67,10 @@ def test_range_round_trip(first: int, more: int) -> None:
         ("abc", "cannot be read"),
         ("1001-", "cannot be read"),
         ("1-99999999999", "cannot be read"),
+        ("1-9999999x2", "lists more than 100000 frames"),
+        ("9999999-1", "lists more than 100000 frames"),
         ("10-1", "write it as 1-10"),
-        ("1-10x2", "skips frames"),
-        ("1-5,9", "write 1-9"),
+        ("9,1-3", "write it as 1-3,9"),
         ("1.5-3", "whole frame numbers"),
     ],
 )
@@ -162,7 +193,7 @@ def test_a_folder_of_several_sequences_is_refused(tmp_path: Path) -> None:
         ("plate.####.exr", "matches no file"),
         ("nowhere/plate.####.exr", "no such folder"),
         ("plate_%04d_v2.exr", "right before the extension"),
-        ("plate.1-9x2#.exr", "skips frames"),
+        ("plate.9-1#.exr", "runs backwards"),
     ],
 )
 def test_nothing_there(tmp_path: Path, pattern: str, told: str) -> None:

@@ -89,7 +89,7 @@ def test_agrees_with_swscale(tmp_path: Path) -> None:
             format="gbrpf32le", src_colorspace="ITU709", src_color_range="MPEG"
         )
     with open_plate(str(path)) as plate:
-        ours = plate.read(1).rgb
+        ours = np.clip(plate.read(1).rgb, 0, 1)  # as swscale clips
     # swscale rounds in fixed point and is off by 0.8 of an 8-bit code; its 16-bit path by four.
     assert np.max(np.abs(ours - peer)[4:-4, 4:-4]) < 1 / 255
 
@@ -149,7 +149,7 @@ def test_grey_and_rgb(tmp_path: Path) -> None:
     grey = encode_movie(tmp_path / "g.mp4", [[codes]], pix_fmt="gray", options=RAW)
     with open_plate(str(grey)) as plate:
         seen = plate.read(1).rgb
-    expected = np.clip((codes - np.float32(16)) / np.float32(219), 0, 1)
+    expected = (codes - np.float32(16)) / np.float32(219)  # superwhites and all
     assert np.array_equal(seen, np.repeat(expected[..., None], 3, axis=-1))
     parts = [(codes * np.uint16(k)) % np.uint16(4096) for k in (16, 7, 3)]
     rgb = encode_movie(tmp_path / "rgb.mkv", [parts], codec="ffv1", pix_fmt="gbrp12le")
@@ -245,15 +245,29 @@ def test_time_code_and_tags(tmp_path: Path) -> None:
     assert not {"movie/major_brand", "movie/encoder"} & set(first)
 
 
-@pytest.mark.parametrize(("transfer", "name"), [(16, "PQ"), (18, "HLG")])
-def test_hdr_movies_are_refused(tmp_path: Path, transfer: int, name: str) -> None:
-    """What is HDR already needs no rendering."""
+@pytest.mark.parametrize(
+    ("tags", "told"),
+    [
+        ({"colorspace": 9, "color_primaries": 9, "color_trc": 16}, "PQ, so it is HDR already"),
+        ({"colorspace": 9, "color_primaries": 9, "color_trc": 18}, "HLG, so it is HDR already"),
+        ({"colorspace": 9, "color_primaries": 9, "color_trc": 14}, "the primaries of Rec.2020"),
+        ({"colorspace": 1, "color_primaries": 12, "color_trc": 1}, "the primaries of Display P3"),
+        ({"colorspace": 1, "color_primaries": 1, "color_trc": 9}, "a logarithmic curve"),
+    ],
+)
+def test_other_colour_is_not_taken_for_rec709(
+    tmp_path: Path, tags: dict[str, int], told: str
+) -> None:
+    """What is tagged HDR, wide or log wants its space named, and can be read then."""
     path = encode_movie(
-        tmp_path / "a.mp4", numbered(2, bits=10), codec="libx265", pix_fmt="yuv420p10le",
-        options=HEVC_RAW, tags={"colorspace": 9, "color_primaries": 9, "color_trc": transfer},
+        tmp_path / "a.mkv", numbered(2, bits=10), codec="libx265", pix_fmt="yuv420p10le",
+        options=HEVC_RAW, tags=tags,
     )  # fmt: skip
-    with pytest.raises(InputError, match=f"tagged {name}, so it is HDR already"):
-        open_plate(str(path))
+    with open_plate(str(path)) as plate:
+        with pytest.raises(InputError, match=f"a.mkv is tagged .*{told}.*; convert it"):
+            plate.space_or(None)
+        assert plate.space_or("logc3") == "logc3"
+        assert shown(plate, 2) == 1
 
 
 def test_odd_sizes(tmp_path: Path) -> None:

@@ -7,19 +7,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from lumivid_fx.errors import InputError
 from lumivid_fx.media import Windows, open_plate
-from lumivid_fx.media.plate import (
-    INTEROP_IDS,
-    MAX_PIXELS,
-    PRIMARIES,
-    check_size,
-    linear_space,
-    require_file,
-)
+from lumivid_fx.media.plate import MAX_PIXELS, check_size, require_file
 
 LIGHT = """
 import sys
@@ -31,43 +22,6 @@ assert not {"av", "OpenImageIO", "torch", "PyOpenColorIO"} & set(sys.modules), s
 def test_the_room_is_light() -> None:
     """Importing it in a fresh interpreter pulls in neither PyAV nor OpenImageIO nor torch."""
     subprocess.run([sys.executable, "-c", LIGHT], check=True)
-
-
-def test_every_space_has_its_marks() -> None:
-    """Each space is known by its primaries and by its interop id."""
-    assert set(INTEROP_IDS.values()) == set(PRIMARIES)
-    for interop, space in INTEROP_IDS.items():
-        assert linear_space({"colorInteropID": interop}) == space
-        assert linear_space({"chromaticities": PRIMARIES[space]}) == space
-
-
-@given(st.sampled_from(sorted(PRIMARIES)), st.integers(0, 7), st.floats(-9e-4, 9e-4))
-def test_primaries_may_be_rounded(space: str, which: int, error: float) -> None:
-    """Chromaticities of three decimals, as many files hold, still name the space."""
-    told = list(PRIMARIES[space])
-    told[which] += error
-    assert linear_space({"chromaticities": tuple(told)}) == space
-
-
-@pytest.mark.parametrize(
-    "attributes",
-    [
-        {},
-        {"colorInteropID": "unknown"},
-        {"chromaticities": (0.684, 0.313, 0.221, 0.848, 0.0861, -0.102, 0.3127, 0.329)},
-        {"chromaticities": (0.64, 0.33)},
-        {"chromaticities": "Rec.2020"},
-    ],
-)
-def test_what_is_not_known_is_rec709(attributes: dict[str, object]) -> None:
-    """Silence, and primaries that we do not know, count as linear Rec.709."""
-    assert linear_space(attributes) == "lin_rec709"
-
-
-def test_the_interop_id_is_asked_first() -> None:
-    """Where both are given, the identifier says more than the primaries."""
-    both = {"colorInteropID": "lin_ap1_scene", "chromaticities": PRIMARIES["lin_rec2020"]}
-    assert linear_space(both) == "acescg"
 
 
 @pytest.mark.parametrize(("width", "height"), [(0, 9), (9, -1), (MAX_PIXELS, 2), (2**30, 2**30)])

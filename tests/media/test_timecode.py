@@ -43,6 +43,25 @@ def test_against_a_clock(fps: Fraction, drop: bool, begin: int) -> None:
         assert timecode_words(clock[0], offset, fps) == (packed(clock[offset]), 0)
 
 
+@pytest.mark.parametrize("rate", [48, 50, 60])
+def test_pairs_of_frames(rate: int) -> None:
+    """Above 30 frames a second two frames share a number, and a bit tells the second of them."""
+    clock = list(islice(counted(rate, drop=False), 100_000))
+    for place in range(0, 100_000, 997):
+        whole, frame = clock[place].rsplit(":", 1)
+        words = timecode_words(clock[40], place - 40, Fraction(rate)) if place > 40 else None
+        if words is not None:
+            pair = f"{whole}:{int(frame) // 2:02}"
+            assert words == (packed(pair) | (int(frame) % 2) << 15, 0)
+
+
+def test_pairs_that_drop_numbers() -> None:
+    """59.94 frames a second leave out the pairs 00 and 01 of most minutes."""
+    ntsc = Fraction(60000, 1001)
+    assert timecode_words("00:00:59;58", 3, ntsc) == (packed("00:01:00;02") | 1 << 15, 0)
+    assert timecode_words("00:09:59;58", 2, ntsc) == (packed("00:10:00;00"), 0)
+
+
 def test_midnight() -> None:
     """After the last frame of a day comes the first."""
     assert timecode_words("23:59:59:23", 1, Fraction(24)) == (0, 0)
@@ -51,7 +70,7 @@ def test_midnight() -> None:
 
 @pytest.mark.parametrize(
     ("text", "fps"),
-    [("", Fraction(24)), ("1:2:3:4", Fraction(24)), ("01:02:03:04", Fraction(60)),
+    [("", Fraction(24)), ("1:2:3:4", Fraction(24)), ("01:02:03:04", Fraction(120)),
      ("reel 7", Fraction(25))],
 )  # fmt: skip
 def test_what_is_no_time_code(text: str, fps: Fraction) -> None:

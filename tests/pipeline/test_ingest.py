@@ -61,6 +61,15 @@ def test_a_known_view_gives_the_light_back(spaces: ColorSpaces, view: str) -> No
     assert torch.equal(small[0], known)
 
 
+def test_superwhites_end_at_the_white_of_a_tone_map(spaces: ColorSpaces) -> None:
+    """Beyond its codes the inverse of a tone map is no light, whatever a camera put there."""
+    named = ingest(spaces, "srgb", ACES_VIEW)
+    known = [named.known(Still(pixels(*codes)).frame) for codes in ((-0.07, 1.09), (0, 1))]
+    assert known[0] is not None
+    assert known[1] is not None
+    assert torch.equal(known[0], known[1])
+
+
 def test_a_known_view_keeps_overshoot(spaces: ColorSpaces) -> None:
     """Codes above white, as a codec leaves them, are light above white."""
     known = ingest(spaces, "srgb", "srgb").known(Still(pixels(1.05)).frame)
@@ -150,7 +159,7 @@ def test_small_frames_count_at_full_size() -> None:
     display[:, :2, :2] = 1.0
     display[1, 15, 15] = 0.0
     small = SmallFrames(4, 4)
-    small.add(0, display)
+    small.frames[0] = small.reduce(display)
     codes, covered, exposed = small.stack(cut_windows(1, 25, 9)[0])
     assert codes.shape == covered.shape == (1, 3, 4, 4)
     assert exposed.shape == (1, 1, 4, 4)
@@ -169,7 +178,7 @@ def test_small_frames_hold_one_window() -> None:
         small.drop_before(window.first)
         for index in range(window.first, window.last + 1):
             if index not in small.frames:
-                small.add(index, torch.full((3, 8, 8), index / 100))
+                small.frames[index] = small.reduce(torch.full((3, 8, 8), index / 100))
         assert sorted(small.frames) == list(range(window.first, window.last + 1))
     codes, _, _ = small.stack(second)
     assert codes[:, 0, 0, 0].tolist() == pytest.approx([n / 100 for n in range(16, 41)])
@@ -179,7 +188,8 @@ def test_codes_that_a_resize_rounds_up_stay_codes() -> None:
     """White stays white in any size: 1 plus a rounding would be refused by the VAE."""
     for size in (5, 7, 11, 13):
         small = SmallFrames(size, size)
-        small.add(0, torch.ones(3, 37, 37))
-        for part in small.frames[0]:
+        small.frames[0] = small.reduce(torch.ones(3, 37, 37))
+        frame = small.frames[0]
+        for part in (frame.codes, frame.clipped, frame.exposed):
             assert float(part.max()) <= 1
             assert float(part.min()) >= 0

@@ -16,14 +16,15 @@ import OpenImageIO
 import pytest
 
 import lumivid_fx
+from lumivid_fx.color.config import WORKING_SPACES
 from lumivid_fx.color.spaces import ColorSpaces
 from lumivid_fx.errors import InputError
 from lumivid_fx.media import Windows, open_plate
 from lumivid_fx.media.exr import read_attributes, write_exr
-from lumivid_fx.media.plate import PRIMARIES
 from lumivid_fx.model.checkpoint import HdrModel
 from lumivid_fx.pipeline.frame_file import FrameFile
-from lumivid_fx.pipeline.render_files import GENERATED, RenderReport, render
+from lumivid_fx.pipeline.frame_writer import GENERATED
+from lumivid_fx.pipeline.render_files import RenderReport, render
 from lumivid_fx.pipeline.render_shot import Progress, ShotSettings
 
 from .plates import picture, write_png
@@ -268,7 +269,9 @@ def test_colour_is_written_down(
     report = run(plate, tmp_path / "a.exr", frames="1001", settings=settings)
     seen = read_attributes(report.frames[0])
     assert isinstance(seen["chromaticities"], tuple)
-    assert seen["chromaticities"] == pytest.approx(PRIMARIES[space], abs=1e-6)  # 32-bit floats
+    assert seen["chromaticities"] == pytest.approx(
+        WORKING_SPACES[space].chromaticities, abs=1e-6
+    )  # 32-bit floats
     assert seen["colorInteropID"] == interop
     with open_plate(str(report.frames[0])) as result:
         assert result.space == space
@@ -316,6 +319,46 @@ def test_ranges_make_the_same_files(run: Run, plate: str, tmp_path: Path) -> Non
     report = run(plate, tmp_path / "parts" / "a.####.exr")
     assert (report.rendered, report.kept) == (17, 13)
     assert content(tmp_path / "parts") == content(tmp_path / "whole")
+
+
+def test_steps_are_frames_of_the_whole(run: Run, plate: str, tmp_path: Path) -> None:
+    """Every seventh frame is that of the whole shot, byte for byte, and no other is made."""
+    run(plate, tmp_path / "whole" / "a.####.exr")
+    report = run(plate, tmp_path / "some" / "a.####.exr", frames="1001-1030x7")
+    assert [path.name for path in report.frames] == [f"a.{n}.exr" for n in range(1001, 1031, 7)]
+    some, whole = content(tmp_path / "some"), content(tmp_path / "whole")
+    assert set(some) == {f"a.{n}.exr" for n in range(1001, 1031, 7)}
+    assert all(whole[name] == some[name] for name in some)
+
+
+def test_a_plate_on_twos(run: Run, tmp_path: Path) -> None:
+    """Where the frames between are not there, those that are stand for the plate."""
+    source = write_png(tmp_path / "in", range(1001, 1020, 2))
+    with pytest.raises(InputError, match="lacks frame 1002, 1004"):
+        run(source, tmp_path / "out" / "a.####.exr")
+    report = run(source, tmp_path / "out" / "a.####.exr", frames="1001-1019x2")
+    assert report.rendered == 10
+    assert set(content(tmp_path / "out")) == {f"a.{n}.exr" for n in range(1001, 1020, 2)}
+    (tmp_path / "in" / "plate.1005.png").unlink()
+    with pytest.raises(InputError, match="lacks frame 1005; render what is missing, or ask for"):
+        run(source, tmp_path / "b.####.exr", frames="1001-1019x2")
+
+
+def test_a_plate_of_doubtful_colour_wants_its_space(run: Run, plate: str, tmp_path: Path) -> None:
+    """A profile of other primaries ends a render before it begins, unless the space is named."""
+    for path in (tmp_path / "in").iterdir():
+        rgb = np.full((24, 32, 3), 0.25, np.float32)
+        write_exr(
+            path.with_suffix(".exr"), rgb, None, windows=Windows.whole(32, 24), attributes={},
+            chromaticities=(0.6, 0.3, 0.2, 0.7, 0.1, 0.1, 0.33, 0.33), interop_id=None, fps=None,
+        )  # fmt: skip
+        path.unlink()
+    source = plate.replace(".png", ".exr")
+    with pytest.raises(InputError, match="has the primaries of no space that is known; convert it"):
+        run(source, tmp_path / "out" / "a.####.exr", frames="1001")
+    assert not (tmp_path / "out").exists()
+    settings = replace(QUICK, input_space="acescg")
+    assert run(source, tmp_path / "a.####.exr", frames="1001", settings=settings).rendered == 1
 
 
 def test_cancel_and_resume(run: Run, plate: str, tmp_path: Path) -> None:

@@ -369,7 +369,7 @@ def held_bytes(model: HdrModel) -> int:
 
 
 def test_memory_does_not_grow_with_the_shot(render: Render, quick_model: HdrModel) -> None:
-    """Of 241 frames no more is held than of 49: a window, and the frame at hand."""
+    """Of 241 frames no more is held than of 113: two windows, and a few full frames."""
 
     def most(count: int) -> tuple[int, int]:
         plate = Clip(24, 24, count)
@@ -385,7 +385,8 @@ def test_memory_does_not_grow_with_the_shot(render: Render, quick_model: HdrMode
         return max(tensors), max(frames)
 
     gc.collect()
-    short, long = most(49), most(241)
-    # The one frame just given, and the one before it that the loop still names.
-    assert long[1] == short[1] <= 2
+    short, long = most(113), most(241)
+    # The frame just given, the one before it that the loop still names, two that wait, one that is
+    # read meanwhile, and one that the reader ahead makes small.
+    assert max(long[1], short[1]) <= 6
     assert long[0] <= 1.05 * short[0]

@@ -50,14 +50,14 @@ def main() -> None:
 
 def put_in(kind: str, which: str) -> None:
     """Put a fault where windows are rendered, or where frames are written."""
-    from lumivid_fx.pipeline import render_files, render_shot
+    from lumivid_fx.pipeline import frame_writer, render_shot
 
     if kind in ("oom", "error", "nan"):
         render_window: Call = vars(render_shot)["render_window"]
         vars(render_shot)["render_window"] = faulty_window(render_window, kind, which)
     else:
-        write_exr: Call = vars(render_files)["write_exr"]
-        vars(render_files)["write_exr"] = faulty_write(write_exr, kind, float(which))
+        write_exr: Call = vars(frame_writer)["write_exr"]
+        vars(frame_writer)["write_exr"] = faulty_write(write_exr, kind, float(which))
 
 
 def numbers(which: str) -> set[int]:

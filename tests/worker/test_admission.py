@@ -28,7 +28,10 @@ def check(root: Path, **changes: object) -> None:
     check_request(request, Roots([root], [root.parent / "keys"]), Spool(root.parent / "spool"))
 
 
-@pytest.mark.parametrize("frames", [None, "1-10000", "7", "-5-5", "-5--2", " 1001-1049 "])
+@pytest.mark.parametrize(
+    "frames",
+    [None, "1-10000", "7", "-5-5", "-5--2", " 1001-1049 ", "1-100x2", "1-10,20,30-40x5"],
+)
 def test_sound_requests_pass(root: Path, frames: str | None) -> None:
     """A range with its ends in order, or none."""
     check(root, frames=frames)
@@ -40,10 +43,12 @@ def test_sound_requests_pass(root: Path, frames: str | None) -> None:
     [
         ("10-9", "E_RANGE"),
         ("", "E_RANGE"),
-        ("1-10x2", "E_RANGE"),
-        ("1,2", "E_RANGE"),
+        ("1-10z2", "E_RANGE"),
+        ("1,,2", "E_RANGE"),
+        ("1-9,20-10", "E_RANGE"),
         ("1-99999999999999", "E_RANGE"),
         ("1-10001", "E_LIMIT"),
+        ("1-6000,7001-13000", "E_LIMIT"),
         ("1-1000000", "E_LIMIT"),
     ],
 )

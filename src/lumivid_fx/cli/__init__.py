@@ -3,6 +3,7 @@
 A room is imported when its command runs, so that ``--help`` waits for nothing.
 
 render_command   the render command and its options
+preview_command  the preview command
 render_log       what a render tells while it runs: a bar, plain lines, or JSON
 outcome          errors as one sentence and an exit code
 worker_command   the worker commands
@@ -37,6 +38,7 @@ from lumivid_fx.cli.jobs_command import attach, cancel, jobs, watch
 from lumivid_fx.cli.keys_command import keys
 from lumivid_fx.cli.nuke_command import nuke
 from lumivid_fx.cli.ocio_command import ocio
+from lumivid_fx.cli.preview_command import preview
 from lumivid_fx.cli.render_command import render
 from lumivid_fx.cli.submit_command import submit
 from lumivid_fx.cli.worker_command import worker
@@ -50,6 +52,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command()(render)
+app.command()(preview)
 for _command in (submit, jobs, watch, attach, cancel):
     app.command()(_command)
 for _group in (worker, cache, keys, nuke, ocio, evaluate):

@@ -26,7 +26,9 @@ Target = Annotated[
 ]
 Frames = Annotated[
     str | None,
-    typer.Option("--frames", "--range", help="Frames to render, as 1001-1049; all if not said."),
+    typer.Option(
+        "--frames", "--range", help="Frames to render, as 1001-1049 or 1-100x2; all if not said."
+    ),
 ]
 
 InputSpace = Annotated[

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-MOVIE_CODECS = ("h264", "hevc", "prores")
-"""FFmpeg's names of the codecs that plates come in."""
+MOVIE_CODECS = ("h264", "hevc", "prores", "dnxhd")
+"""FFmpeg's names of the codecs that plates come in; DNxHR is of the same decoder as DNxHD."""
 
 
 def missing_decoders(names: Sequence[str] = MOVIE_CODECS) -> list[str]:

@@ -7,7 +7,7 @@ as they are. Every header is looked at, its size above all, before memory is tak
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +18,7 @@ import OpenImageIO
 
 from lumivid_fx.errors import InputError
 from lumivid_fx.media import attributes as metadata
+from lumivid_fx.media.color_tags import Told, code_space, light_space
 from lumivid_fx.media.plate import FloatImage, Windows, check_size, require_file
 
 IMAGE_FORMATS = {
@@ -36,6 +37,9 @@ UNASSOCIATED = "oiio:UnassociatedAlpha"
 
 _CODES = (OpenImageIO.UINT8, OpenImageIO.UINT16)
 _LIGHT = (OpenImageIO.HALF, OpenImageIO.FLOAT)
+_LAB = (8, 9, 10)
+"""TIFF's photometric interpretations CIE L*a*b*, ICC Lab and ITU Lab."""
+
 _ON_ITS_SIDE = 5
 """First EXIF orientation in which rows and columns change places."""
 
@@ -108,6 +112,7 @@ class Picture:
         bits: Significant bits of an integer sample, 0 where the file does not say.
         orientation: As in EXIF, 1 to 8.
         windows: Of the picture when it stands upright.
+        told: The space of its samples, and the doubt about it.
         attributes: Everything in the header.
     """
 
@@ -118,10 +123,11 @@ class Picture:
     bits: int
     orientation: int
     windows: Windows
+    told: Told
     attributes: dict[str, object]
 
 
-def find_picture(image: OpenImageIO.ImageInput, where: str) -> Picture:
+def find_picture(image: OpenImageIO.ImageInput, path: Path, where: str) -> Picture:
     """Find the first part that holds R, G and B, or grey; other layers and parts are passed over.
 
     Raises:
@@ -134,7 +140,8 @@ def find_picture(image: OpenImageIO.ImageInput, where: str) -> Picture:
         names = list(spec.channelnames)
         rgb = _colour_channels(names)
         if rgb is not None:
-            return _picture(part, spec, rgb, where, is_exr=image.format_name() == "openexr")
+            is_exr = image.format_name() == "openexr"
+            return _picture(part, spec, rgb, path, where, is_exr=is_exr)
         passed_over += names
         part += 1
     raise InputError(
@@ -146,7 +153,7 @@ def find_picture(image: OpenImageIO.ImageInput, where: str) -> Picture:
 def _colour_channels(names: list[str]) -> tuple[int, int, int] | None:
     if {"R", "G", "B"} <= set(names):
         return names.index("R"), names.index("G"), names.index("B")
-    if "Y" in names and "RY" not in names:  # beside RY and BY it is subsampled luminance
+    if "Y" in names and not {"RY", "BY", "Cb", "Cr"} & set(names):  # beside those it is luminance
         grey = names.index("Y")
         return grey, grey, grey
     return None
@@ -156,6 +163,7 @@ def _picture(
     part: int,
     spec: OpenImageIO.ImageSpec,
     rgb: tuple[int, int, int],
+    path: Path,
     where: str,
     *,
     is_exr: bool,
@@ -170,6 +178,10 @@ def _picture(
             "8 or 16 bit"
         )
     attributes = metadata.from_spec(spec)
+    _require_rgb(attributes, where)
+    if "dpx:Packing" in attributes:
+        _require_plain_rows(spec, path, where)
+    is_code = stored.basetype in _CODES
     orientation, windows = 1, Windows.whole(spec.width, spec.height)
     if is_exr:
         windows = Windows(
@@ -192,8 +204,40 @@ def _picture(
         bits=spec.get_int_attribute("oiio:BitsPerSample", 0),
         orientation=orientation,
         windows=windows,
+        told=code_space(attributes, spec.getattribute("ICCProfile"))
+        if is_code
+        else light_space(attributes),
         attributes=attributes,
     )
+
+
+def _require_plain_rows(spec: OpenImageIO.ImageSpec, path: Path, where: str) -> None:
+    """Refuse DPX whose rows are filled up to 32 bits, which OpenImageIO reads as if they were not.
+
+    Some writers fill them, others do not, and no field of the header says which; the size does.
+    """
+    row = spec.width * spec.nchannels * spec.format.size()
+    words = spec.get_int_attribute("oiio:BitsPerSample", 0) in (8, 12, 16)
+    with path.open("rb") as file:
+        magic, offset = file.read(4), file.read(4)
+    start = int.from_bytes(offset, "big" if magic == b"SDPX" else "little")
+    filled = spec.height * (row + 4 - row % 4)
+    if words and row % 4 and path.stat().st_size >= start + filled:
+        raise InputError(
+            f"{where} fills its rows up to 32 bits, which is not read right in this width; convert "
+            "it to TIFF or EXR"
+        )
+
+
+def _require_rgb(attributes: Mapping[str, object], where: str) -> None:
+    """Refuse colour that OpenImageIO makes RGB of by a guess at a matrix or an ink."""
+    stored = attributes.get("jpeg:ColorSpace") or attributes.get("tiff:ColorSpace")
+    if attributes.get("tiff:PhotometricInterpretation") in _LAB:
+        stored = "Lab"
+    if str(attributes.get("dpx:ImageDescriptor", "")).startswith("Cb"):
+        stored = "Y'CbCr"
+    if stored in ("CMYK", "YCCK", "Lab", "Y'CbCr"):
+        raise InputError(f"{where} stores {stored} colour, which is not read; convert it to RGB")
 
 
 def read_pixels(
@@ -212,7 +256,8 @@ def read_pixels(
     said = error_text(image)
     if raw is None or said:  # a JPEG that ends early gives both pixels and an error
         raise _damaged(where, said)
-    samples = raw[..., [channel - first for channel in wanted]]
+    in_place = wanted == list(range(first, last + 1))  # as nearly always
+    samples = raw if in_place else raw[..., [channel - first for channel in wanted]]
     if is_code:
         depth = samples.dtype.itemsize * 8
         bits = picture.bits if depth == 16 and 8 < picture.bits < 16 else depth
@@ -220,8 +265,8 @@ def read_pixels(
         pixels = (samples >> (depth - bits)).astype(np.float32) / np.float32(2**bits - 1)
     else:
         pixels = samples
-        bad = int(np.count_nonzero(~np.isfinite(pixels)))
-        if bad:
+        if not np.isfinite(pixels).all():
+            bad = int(np.count_nonzero(~np.isfinite(pixels)))
             raise InputError(
                 f"{where} holds {bad} samples that are NaN or infinite; repair the frame or leave "
                 "it out of the range"

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from lumivid_fx.errors import InputError
 from lumivid_fx.media import attributes as metadata
-from lumivid_fx.media.frame_range import find_frames, format_range
+from lumivid_fx.media.frame_range import Frames, evenly, find_frames, format_range
 from lumivid_fx.media.image_file import (
     IMAGE_FORMATS,
     UNASSOCIATED,
@@ -19,7 +19,7 @@ from lumivid_fx.media.image_file import (
     open_image,
     read_pixels,
 )
-from lumivid_fx.media.plate import Frame, Plate, linear_space
+from lumivid_fx.media.plate import Frame, Plate
 
 
 class ImageSequence(Plate):
@@ -38,19 +38,17 @@ class ImageSequence(Plate):
             cannot be opened.
     """
 
-    def __init__(self, source: str, frames: range | None = None) -> None:
+    def __init__(self, source: str, frames: Frames | None = None) -> None:
         self.source = source
         self._files = find_frames(source, frames, IMAGE_FORMATS)
-        numbers = list(self._files)
-        self.frame_numbers = range(numbers[0], numbers[-1] + 1)
+        self.frame_numbers = evenly(list(self._files))
         self._first = self._header(self.first_frame)
         self.width = self._first.windows.data_width
         self.height = self._first.windows.data_height
         self.has_alpha = self._first.alpha is not None
         self._check(self._header(self.last_frame), self.last_frame)
         self.fps = metadata.frame_rate(self._first.attributes)
-        is_exr = self._files[self.first_frame].suffix.lower() == ".exr"
-        self.space = linear_space(self._first.attributes) if is_exr else "srgb"
+        self.space, self.doubt = self._first.told
 
     def _where(self, number: int) -> str:
         return f"{self._files[number]} (frame {number})"
@@ -58,7 +56,7 @@ class ImageSequence(Plate):
     def _header(self, number: int) -> Picture:
         where = self._where(number)
         with open_image(self._files[number], where) as image:
-            return find_picture(image, where)
+            return find_picture(image, self._files[number], where)
 
     def _check(self, picture: Picture, number: int) -> None:
         here, first = picture.windows, self._first.windows
@@ -88,7 +86,7 @@ class ImageSequence(Plate):
             )
         where = self._where(number)
         with open_image(self._files[number], where) as image:
-            picture = find_picture(image, where)
+            picture = find_picture(image, self._files[number], where)
             self._check(picture, number)
             rgb, alpha = read_pixels(image, picture, where)
         attributes = metadata.carried(picture.attributes)

@@ -1,12 +1,13 @@
-"""Movies by PyAV: H.264, HEVC, ProRes and what else decodes to planar codes of 8 to 16 bits.
+"""Movies by PyAV: H.264, HEVC, ProRes, DNxHR and all else that decodes to planes of 8 to 16 bits.
 
-Frames count from 1, as Nuke counts them. Pixels are display code values in [0, 1]: range and matrix
-are undone as tagged, transfer and primaries are left alone, codes above white are clamped to 1.
+Frames count from 1, as Nuke counts them. Pixels are display code values: range and matrix are
+undone as tagged, transfer and primaries are left alone. Nothing is clamped: limited range holds
+codes from -0.07 to 1.09, and cameras put highlights above white.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import av
@@ -15,7 +16,8 @@ from av.video.format import VideoFormat
 from av.video.frame import VideoFrame
 
 from lumivid_fx.errors import InputError, RangeError
-from lumivid_fx.media.frame_range import format_range
+from lumivid_fx.media.color_tags import camera_doubt, tagged_doubt
+from lumivid_fx.media.frame_range import Frames, format_range
 from lumivid_fx.media.movie_index import index_movie, open_movie
 from lumivid_fx.media.plate import FloatImage, Frame, Plate, Windows, check_size
 from lumivid_fx.media.timecode import timecode_words
@@ -33,9 +35,12 @@ from lumivid_fx.media.yuv import (
 # what some ProRes headers hold when they mean "unspecified".
 _MATRICES = {1: REC709, 5: REC601, 6: REC601, 7: SMPTE240M, 9: REC2020}
 _UNSPECIFIED = (0, 2)
-_HDR_TRANSFERS = {16: "PQ", 18: "HLG"}
 _LIMITED, _FULL = 1, 2  # FFmpeg's AVCOL_RANGE
 _HD_HEIGHT = 720
+
+_STRICT = {"err_detect": "crccheck+explode"}
+"""What is wrong is an error and not a warning over a patched picture. Checksums are looked at where
+a codec has them: FFV1's slices, picture hashes in HEVC."""
 
 _RECENT = 8
 """Decoded frames kept for short jumps back, as codes: 35 MB each for 4K 10-bit 4:2:2."""
@@ -60,7 +65,7 @@ class Movie(Plate):
         InputError: The movie cannot be read, is HDR already, or has not the frames asked for.
     """
 
-    def __init__(self, source: str, frames: range | None = None) -> None:
+    def __init__(self, source: str, frames: Frames | None = None) -> None:
         self.source = source
         path = Path(source)
         self._index = index_movie(path)
@@ -84,18 +89,17 @@ class Movie(Plate):
         check_size(context.width, context.height, self.source)
         # What the container says; the decoder may put its own in the same place.
         self._colorspace, self._range = context.colorspace, context.color_range
-        transfer = context.color_trc
+        transfer, primaries = context.color_trc, context.color_primaries
         self._stream.thread_type = "AUTO"
-        context.options = {"err_detect": "crccheck"}
+        context.options = _STRICT
         self._decoder: Iterator[VideoFrame] = iter(())
         self._next: int | None = None
         self._recent: dict[int, VideoFrame] = {}
         first = self._decoded(self.first_frame - 1)
-        transfer = transfer if first.color_trc in _UNSPECIFIED else first.color_trc
-        if transfer in _HDR_TRANSFERS:
+        if first.interlaced_frame:
             raise InputError(
-                f"{self.source} is tagged {_HDR_TRANSFERS[transfer]}, so it is HDR already; give "
-                "an SDR movie, or correct the tag"
+                f"{self.source} is interlaced, two moments in each frame; deinterlace it first, or "
+                "mend the tag of a progressive one"
             )
         _require_planar(first.format, self.source)
         if first.rotation % 90:
@@ -107,11 +111,15 @@ class Movie(Plate):
         self.width, self.height = self._size[:: -1 if self._quarter_turns % 2 else 1]
         self.has_alpha = any(part.is_alpha for part in first.format.components)
         self.fps = self._index.fps
-        self.space = "srgb"
-        self._attributes = self._read_attributes()
-
-    def _read_attributes(self) -> dict[str, object]:
         tags = {**self._container.metadata, **self._stream.metadata}
+        self.space = "srgb"
+        self.doubt = camera_doubt(tags) or tagged_doubt(
+            transfer if first.color_trc in _UNSPECIFIED else first.color_trc,
+            primaries if first.color_primaries in _UNSPECIFIED else first.color_primaries,
+        )
+        self._attributes = self._read_attributes(tags)
+
+    def _read_attributes(self, tags: Mapping[str, str]) -> dict[str, object]:
         attributes: dict[str, object] = {
             f"movie/{name}": value for name, value in tags.items() if name not in _STORAGE_TAGS
         }
@@ -202,7 +210,6 @@ class Movie(Plate):
                     weights=self._weights(frame),
                     halved=(64 // layout.chroma_height(64), 64 // layout.chroma_width(64)),
                 )
-        np.clip(rgb, 0, 1, out=rgb)
         turns = self._quarter_turns
         upright = np.ascontiguousarray(np.rot90(rgb, turns))
         if not self.has_alpha:
@@ -211,8 +218,11 @@ class Movie(Plate):
         return upright, np.ascontiguousarray(np.rot90(alpha, turns))
 
     def _weights(self, frame: VideoFrame) -> tuple[float, float]:
-        """Luma weights as tagged; untagged, as players guess: Rec.709 for HD, Rec.601 below."""
-        tag = self._colorspace if frame.colorspace in _UNSPECIFIED else frame.colorspace
+        """Luma weights as tagged; untagged, as players guess: Rec.709 for HD, Rec.601 below.
+
+        The container goes before the stream: DNxHD says Rec.709 where nobody said anything.
+        """
+        tag = frame.colorspace if self._colorspace in _UNSPECIFIED else self._colorspace
         if tag in _UNSPECIFIED:
             return REC709 if frame.height >= _HD_HEIGHT else REC601
         if tag not in _MATRICES:

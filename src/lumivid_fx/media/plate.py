@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lumivid_fx.errors import InputError, LimitError
-from lumivid_fx.media.frame_range import parse_range
+from lumivid_fx.media.frame_range import Frames, parse_range
 
 FloatImage = npt.NDArray[np.float32]
 
@@ -33,25 +33,6 @@ MOVIE_DEMUXERS = {
     ".mxf": "mxf",
 }
 """Movie endings, each with the one FFmpeg demuxer that may open it."""
-
-PRIMARIES = {
-    "lin_rec709": (0.640, 0.330, 0.300, 0.600, 0.150, 0.060, 0.3127, 0.3290),
-    "acescg": (0.713, 0.293, 0.165, 0.830, 0.128, 0.044, 0.32168, 0.33767),
-    "aces2065-1": (0.73470, 0.26530, 0.0, 1.0, 0.0001, -0.0770, 0.32168, 0.33767),
-    "lin_rec2020": (0.708, 0.292, 0.170, 0.797, 0.131, 0.046, 0.3127, 0.3290),
-    "lin_p3d65": (0.680, 0.320, 0.265, 0.690, 0.150, 0.060, 0.3127, 0.3290),
-}
-"""xy of red, green, blue and white: ITU-R BT.709-6, AMPAS S-2014-004 (AP1), SMPTE ST 2065-1 (AP0),
-ITU-R BT.2020-2, SMPTE EG 432-1 with D65."""
-
-INTEROP_IDS = {
-    "lin_rec709_scene": "lin_rec709",
-    "lin_ap1_scene": "acescg",
-    "lin_ap0_scene": "aces2065-1",
-    "lin_rec2020_scene": "lin_rec2020",
-    "lin_p3d65_scene": "lin_p3d65",
-}
-"""Colour Interop Forum's texture asset identifiers, as EXR's `colorInteropID` holds them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,18 +84,20 @@ class Plate(ABC):
         source: What was opened, as the artist wrote it.
         width: Width of the pixel arrays.
         height: Height of the pixel arrays.
-        frame_numbers: Every frame there is to read, ascending, without a gap.
+        frame_numbers: Every frame there is to read, ascending.
         fps: Frames per second, or None where the files do not say.
         space: The colour space the pixels are probably in.
+        doubt: Why that is no safe guess, as ``is tagged PQ``; empty where it is.
         has_alpha: Whether frames come with alpha.
     """
 
     source: str
     width: int
     height: int
-    frame_numbers: range
+    frame_numbers: Frames
     fps: Fraction | None
     space: str
+    doubt: str = ""
     has_alpha: bool
 
     @property
@@ -126,6 +109,19 @@ class Plate(ABC):
     def last_frame(self) -> int:
         """Number of the last frame, which is part of the plate."""
         return self.frame_numbers[-1]
+
+    def space_or(self, named: str | None) -> str:
+        """The space that was named, or else the plate's own.
+
+        Raises:
+            InputError: None was named, and the files say that theirs is one we cannot tell.
+        """
+        if named is None and self.doubt:
+            raise InputError(
+                f"{self.source} {self.doubt}; convert it to Rec.709 display codes or to "
+                "scene-linear EXR, or name what it holds with the input space"
+            )
+        return self.space if named is None else named
 
     @abstractmethod
     def read(self, number: int) -> Frame:
@@ -161,7 +157,8 @@ def open_plate(source: str, frames: str | None = None) -> Plate:
 
     Args:
         source: A path or a pattern such as ``plate.####.exr``.
-        frames: Range to read, such as ``1001-1049``; all there is when None. Movies count from 1.
+        frames: Frames to read, such as ``1001-1049`` or ``1-100x2``; all there is when None. Movies
+            count from 1.
 
     Raises:
         InputError: The source cannot be read as asked; the message says what to change.
@@ -196,16 +193,3 @@ def require_file(path: Path, where: str) -> None:
         raise InputError(f"{where} does not exist; check the path")
     if path.stat().st_size == 0:
         raise InputError(f"{where} is empty (zero bytes); render or copy it again")
-
-
-def linear_space(attributes: Mapping[str, object]) -> str:
-    """Name the scene-linear space that metadata speaks of; linear Rec.709 when it is silent."""
-    interop = INTEROP_IDS.get(str(attributes.get("colorInteropID")))
-    if interop is not None:
-        return interop
-    told = attributes.get("chromaticities")
-    if isinstance(told, tuple) and len(told) == 8:
-        for name, known in PRIMARIES.items():
-            if max(abs(a - b) for a, b in zip(told, known, strict=True)) <= 1e-3:
-                return name
-    return "lin_rec709"

@@ -32,23 +32,27 @@ def timecode_words(start: str, offset: int, fps: Fraction) -> tuple[int, int] | 
         fps: Frames per second.
 
     Returns:
-        The time and flags word of SMPTE ST 12-1 for television at 30 frames and below, and no user
-        data; None where the text is no time code or the rate is too high for its two digits.
+        The time and flags word of SMPTE ST 12-1 and no user data; None where the text is no time
+        code, or the rate is above 60. Above 30 frames a second its two digits count pairs, and the
+        field mark, bit 15 as EXR packs it, tells the second of a pair (ST 12-1:2014, 12).
     """
     match = _TEXT.fullmatch(start)
     rate = round(fps)
-    if match is None or not 0 < rate <= _DROP_RATE:
+    if match is None or not 0 < rate <= 2 * _DROP_RATE:
         return None
     hours, minutes, seconds, frames = (int(match[group]) for group in (1, 2, 3, 5))
+    per_number = 1 if rate <= _DROP_RATE else 2
+    rate = -(-rate // per_number)
     drop = match[4] != ":" and rate == _DROP_RATE
     total_minutes = hours * 60 + minutes
-    count = (total_minutes * 60 + seconds) * rate + frames + offset
+    number, second = divmod(frames + offset, per_number)
+    count = (total_minutes * 60 + seconds) * rate + number
     if drop:
         count = _number_with_drops(count - _DROPPED * (total_minutes - total_minutes // 10))
     seconds, frames = divmod(count, rate)
     minutes, seconds = divmod(seconds, 60)
     hours, minutes = divmod(minutes, 60)
-    word = _bcd(frames) | drop << 6 | _bcd(seconds) << 8 | _bcd(minutes) << 16
+    word = _bcd(frames) | drop << 6 | _bcd(seconds) << 8 | second << 15 | _bcd(minutes) << 16
     return word | _bcd(hours % 24) << 24, 0
 
 

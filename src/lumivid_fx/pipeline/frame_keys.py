@@ -20,7 +20,7 @@ from typing import Protocol
 
 from lumivid_fx import __version__
 from lumivid_fx.errors import InputError
-from lumivid_fx.media import Plate
+from lumivid_fx.media import Plate, format_range
 from lumivid_fx.model.checkpoint import HdrModel
 from lumivid_fx.pipeline.devices import kernels_name
 from lumivid_fx.pipeline.file_digests import FileDigests
@@ -61,10 +61,10 @@ def frame_marks(
     """
     chosen = {
         **asdict(settings),
-        "input_space": settings.input_space or plate.space,
+        "input_space": plate.space_or(settings.input_space),
         "sigmas": settings.sigmas or model.manifest.sigmas,
         "ocio": _full_path(ocio) if ocio else "built-in",
-        "plate": [plate.width, plate.height, plate.first_frame, plate.last_frame],
+        "plate": [plate.width, plate.height, format_range(plate.frame_numbers)],
         "plate_digest": fingerprint,
         "model": model.digest,
         "device": model.device.type,
@@ -165,11 +165,12 @@ class FramesByContent:
 
     def _files(self, number: int) -> list[Path]:
         """What a frame depends on: the colour config, and all that its windows see."""
-        first = self._plate.first_frame
+        numbers = self._plate.frame_numbers
+        place = numbers.index(number)
         seen = [
-            self._plate.file_of(first + index)
+            self._plate.file_of(numbers[index])
             for window in self._windows
-            if window.first <= number - first <= window.last
+            if window.first <= place <= window.last
             for index in range(window.first, window.last + 1)
         ]
         return [*self._colour, *dict.fromkeys(seen)]

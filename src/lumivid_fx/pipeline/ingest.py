@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from lumivid_fx.color.display_curves import DISPLAY_CURVES
 from lumivid_fx.color.spaces import LINEAR_REC709, ColorSpaces
 from lumivid_fx.color.transfer import Transfer
 from lumivid_fx.media import Frame
@@ -75,7 +77,12 @@ class Ingest:
             return self._codes(self._linear(frame))
         if self.view is None:
             return None
-        return self._codes(self.spaces.display_to_linear(frame.rgb, self.view))
+        codes = frame.rgb
+        if self.view.lower() not in DISPLAY_CURVES:
+            # A plain curve goes on above white, where cameras put highlights. The inverse of a tone
+            # map does not: ACES' has 16 at code 1 and 47,000 at a superwhite of 1.09.
+            codes = np.clip(codes, 0, 1)
+        return self._codes(self.spaces.display_to_linear(codes, self.view))
 
     def known_small(self, display: Tensor) -> Tensor:
         """Undo the view of small display codes ``f 3 h w``."""
@@ -123,18 +130,37 @@ class Ingest:
         return self.transfer.forward(torch.from_numpy(light).movedim(-1, channel))
 
 
+class SmallFrame(NamedTuple):
+    """One frame at the model's size.
+
+    Attributes:
+        codes: Display codes ``3 h w``.
+        clipped: Share of each pixel that was clipped at full size, ``1 h w``.
+        exposed: Share that was well exposed, likewise.
+        holds_more: Whether the plate holds more than white by itself.
+    """
+
+    codes: Tensor
+    clipped: Tensor
+    exposed: Tensor
+    holds_more: bool
+
+
 @dataclass
 class SmallFrames:
     """The plate at the model's size, for the frames of the window at hand."""
 
     height: int
     width: int
-    frames: dict[int, tuple[Tensor, Tensor, Tensor]] = field(default_factory=dict)
-    bright: dict[int, bool] = field(default_factory=dict)
+    frames: dict[int, SmallFrame] = field(default_factory=dict)
 
-    def add(self, index: int, display: Tensor, holds_more: bool = False) -> None:
-        """Take in display codes ``3 h w`` of one frame, and what they lost at full size."""
-        self.bright[index] = holds_more
+    @property
+    def frame_bytes(self) -> int:
+        """Memory of one of them."""
+        return 5 * 4 * self.height * self.width
+
+    def reduce(self, display: Tensor, holds_more: bool = False) -> SmallFrame:
+        """Display codes ``3 h w`` of one frame, and what they lost at full size, made small."""
         batch = display[None]
         covered = ramp(batch, CLIP_START, CLIP_END)
         parts = (batch, covered, 1 - lost(batch))
@@ -142,15 +168,18 @@ class SmallFrames:
         codes, clipped, exposed = (
             shrink(part, self.height, self.width)[0].clamp(0, 1) for part in parts
         )
-        self.frames[index] = (codes, clipped, exposed)
+        return SmallFrame(codes, clipped, exposed, holds_more)
 
     def drop_before(self, index: int) -> None:
         """Forget frames that no later window needs."""
         for old in [i for i in self.frames if i < index]:
-            del self.frames[old], self.bright[old]
+            del self.frames[old]
 
     def stack(self, window: Window) -> tuple[Tensor, Tensor, Tensor]:
         """Display codes, clipped share and exposure of a window's own frames."""
         chosen = [self.frames[i] for i in range(window.first, window.last + 1)]
-        display, covered, exposed = (torch.stack(parts) for parts in zip(*chosen, strict=True))
-        return display, covered, exposed
+        return (
+            torch.stack([frame.codes for frame in chosen]),
+            torch.stack([frame.clipped for frame in chosen]),
+            torch.stack([frame.exposed for frame in chosen]),
+        )

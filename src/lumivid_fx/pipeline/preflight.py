@@ -13,7 +13,7 @@ from pathlib import Path
 from lumivid_fx.errors import InputError, RangeError
 from lumivid_fx.media import Plate
 from lumivid_fx.media.exr import COMPRESSIONS, is_finished
-from lumivid_fx.media.frame_range import format_range
+from lumivid_fx.media.frame_range import Frames, format_range
 from lumivid_fx.pipeline.render_shot import ShotSettings
 
 MIN_SIZE = 16
@@ -83,13 +83,12 @@ def choose_windows(settings: ShotSettings, length: int, overlap: int, ratio: int
     return replace(settings, window=length, overlap=min(overlap, most))
 
 
-def require_inside(source: str, numbers: list[int], plate: Plate) -> None:
+def require_inside(source: str, numbers: Frames, plate: Plate) -> None:
     """Refuse a range that the plate does not hold."""
-    if numbers[0] < plate.first_frame or numbers[-1] > plate.last_frame:
+    if not set(numbers) <= set(plate.frame_numbers):
         raise RangeError(
             f"{source} holds frames {format_range(plate.frame_numbers)}, so "
-            f"{format_range(range(numbers[0], numbers[-1] + 1))} cannot be rendered; "
-            "ask for frames inside"
+            f"{format_range(numbers)} cannot be rendered; ask for frames inside"
         )
 
 

@@ -45,7 +45,7 @@ def write_preview(
     for file in spread(frames, COLUMNS):
         number = int(str(read_attributes(file)[FRAME_ATTRIBUTE]))
         with open_plate(source, str(number)) as plate:
-            space = settings.input_space or plate.space
+            space = plate.space_or(settings.input_space)
             ingest = Ingest.of(spaces, space, settings.source_view, LOGC3_REC709)
             codes = ingest.display(plate.read(number)).movedim(0, -1).numpy()
         with open_plate(str(file)) as result:

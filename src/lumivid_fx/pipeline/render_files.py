@@ -8,6 +8,7 @@ other, so the result is the same, bit for bit, as that of a run nobody disturbed
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import partial
@@ -17,20 +18,20 @@ from lumivid_fx.color.spaces import ColorSpaces
 from lumivid_fx.color.transfer import ClipCount
 from lumivid_fx.errors import InputError
 from lumivid_fx.media import Plate, open_plate, parse_range
-from lumivid_fx.media.exr import FRAME_ATTRIBUTE, write_exr
 from lumivid_fx.media.plate import is_movie
 from lumivid_fx.media.whole_file import remove_leftovers
 from lumivid_fx.model.checkpoint import HdrModel, load_model
+from lumivid_fx.pipeline.background import WriteBehind, how_many
 from lumivid_fx.pipeline.file_digests import FileDigests
 from lumivid_fx.pipeline.frame_file import FrameFile, InOrder
 from lumivid_fx.pipeline.frame_keys import (
-    CLIPPED_ATTRIBUTE,
     DIGEST_ATTRIBUTE,
     FramesByContent,
     FrameStore,
     frame_marks,
     plate_fingerprint,
 )
+from lumivid_fx.pipeline.frame_writer import FrameWriter
 from lumivid_fx.pipeline.noise import SeededNoise
 from lumivid_fx.pipeline.preflight import (
     check_settings,
@@ -40,15 +41,15 @@ from lumivid_fx.pipeline.preflight import (
     require_size,
     require_writable,
 )
-from lumivid_fx.pipeline.render_shot import ProgressCallback, ShotSettings, render_shot
+from lumivid_fx.pipeline.render_shot import (
+    FULL_FRAMES,
+    Progress,
+    ProgressCallback,
+    ShotSettings,
+    frame_bytes,
+    render_shot,
+)
 from lumivid_fx.pipeline.resume import Earlier, missing_frames, output_pattern
-
-GENERATED = "lumivid.generated"
-"""Channel of a frame's mask, half float: 0 the plate's own pixel, 1 the model's.
-
-Nuke makes of it the channel ``generated`` of a layer ``lumivid``. No single letter such as ``Y``,
-which DWA compresses with loss as a part of the picture.
-"""
 
 
 @dataclass(frozen=True)
@@ -93,7 +94,7 @@ def render(
     Args:
         source: Movie, image sequence, single image or folder.
         target: Pattern of the frames to write, such as ``out/plate.####.exr``, or a folder.
-        frames: Range such as ``1001-1049``; None renders the whole plate.
+        frames: Frames such as ``1001-1049`` or ``1-100x2``; None renders the whole plate.
         settings: What else the user decided.
         model: A loaded model, or what loads it once the plate has been looked at; None loads the
             embedded one.
@@ -130,7 +131,7 @@ def render(
         )
     wanted = None if frames is None else parse_range(frames)
     with open_whole(source, frames) as ahead, open_whole(source, frames) as behind:
-        numbers = list(wanted or ahead.frame_numbers)
+        numbers = list(ahead.frame_numbers if wanted is None else wanted)
         require_inside(source, numbers, ahead)
         require_size(source, ahead)
         pattern = output_pattern(source, target, still=len(numbers) == 1)
@@ -182,42 +183,40 @@ def render(
                 order.add(FrameFile(number, path, "cache"))
             else:
                 todo.append(number)
-        clipped, clamped = ClipCount(), 0
-        for finished in render_shot(
-            ahead,
-            behind,
-            model,
-            settings,
-            SeededNoise(settings.seed),
-            spaces,
-            todo,
-            on_progress or (lambda _: None),
-        ):
-            number = finished.source.number
-            path = pattern.path(number)
-            own = {FRAME_ATTRIBUTE: number, CLIPPED_ATTRIBUTE: _share(finished.clipped)}
-            half_clamped = write_exr(
-                path,
-                finished.rgb,
-                finished.source.alpha,
-                windows=finished.source.windows,
-                attributes={**finished.source.attributes, **marks, **own},
-                chromaticities=chromaticities,
-                interop_id=spaces.interop_id(settings.output_space),
-                fps=fps,
-                compression=compression,
-                layers={} if finished.generated is None else {GENERATED: finished.generated},
-            )
-            clipped, clamped = clipped + finished.clipped, clamped + half_clamped
-            order.add(FrameFile(number, path, "rendered", finished.clipped, half_clamped))
-            by_content.keep(number, path)
+        writer = FrameWriter(
+            pattern,
+            marks,
+            chromaticities,
+            spaces.interop_id(settings.output_space),
+            fps,
+            compression,
+        )
+        written: list[FrameFile] = []
+
+        def tell(frame: FrameFile) -> None:
+            written.append(frame)
+            order.add(frame)
+            by_content.keep(frame.number, frame.path)
+
+        with WriteBehind(how_many(frame_bytes(behind), FULL_FRAMES), tell) as writing:
+            for finished in render_shot(
+                ahead,
+                behind,
+                model,
+                settings,
+                SeededNoise(settings.seed),
+                spaces,
+                todo,
+                _looking(writing, on_progress),
+            ):
+                writing.add(partial(writer.write, finished))
     return RenderReport(
         frames=[pattern.path(n) for n in numbers],
         rendered=len(todo),
         kept=len(left) - len(missing),
         cached=len(missing) - len(todo),
-        model_clipped=clipped,
-        half_clamped=clamped,
+        model_clipped=sum((frame.clipped for frame in written), ClipCount()),
+        half_clamped=sum(frame.half_clamped for frame in written),
     )
 
 
@@ -232,14 +231,16 @@ def _first_look(source: str, ocio: str | None) -> FileDigests:
 def open_whole(source: str, frames: str | None) -> Plate:
     """Open every frame of the plate, so that windows do not depend on the range asked for.
 
-    A plate with holes outside of the range stands for the range alone.
+    A plate with holes outside of the range stands for the range alone; one with holes between the
+    frames that are asked for, for these frames alone.
     """
     if frames is None:
         return open_plate(source)
-    try:
-        return open_plate(source)
-    except InputError:
-        return open_plate(source, frames)
+    wanted = parse_range(frames)
+    for more in (None, f"{wanted[0]}-{wanted[-1]}"):
+        with suppress(InputError):
+            return open_plate(source, more)
+    return open_plate(source, frames)
 
 
 def _rate(fps: float) -> Fraction:
@@ -247,5 +248,12 @@ def _rate(fps: float) -> Fraction:
     return Fraction(fps).limit_denominator(1001)
 
 
-def _share(count: ClipCount) -> float:
-    return (count.above + count.below) / max(1, count.total)
+def _looking(writing: WriteBehind[FrameFile], tell: ProgressCallback | None) -> ProgressCallback:
+    """Tell of frames as soon as they are on disk, also while the model is busy with the next."""
+
+    def step(progress: Progress) -> None:
+        writing.look()
+        if tell is not None:
+            tell(progress)
+
+    return step

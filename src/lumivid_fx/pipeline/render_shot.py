@@ -1,8 +1,8 @@
 """One shot, start to end: a plate in, finished frames out, one at a time.
 
-Two readers walk the plate: one ahead, for the model's windows at the model's size; one behind, for
-the merge at full size. Only one window's small frames and one full frame are held at once, so
-memory does not grow with the length of the shot.
+Two readers walk the plate, each on a thread of its own: one ahead, for the model's windows at the
+model's size; one behind, for the merge at full size. Two windows' small frames and a few full ones
+are held at once, so memory does not grow with the length of the shot.
 """
 
 from __future__ import annotations
@@ -20,12 +20,16 @@ from lumivid_fx.media import Frame, Plate
 from lumivid_fx.media.image_file import UNASSOCIATED
 from lumivid_fx.model.checkpoint import HdrModel
 from lumivid_fx.model.manifest import check_sigmas
+from lumivid_fx.pipeline.background import ReadAhead, how_many
 from lumivid_fx.pipeline.detail import WindowDetail, window_detail
-from lumivid_fx.pipeline.ingest import Ingest, Pixels, SmallFrames
+from lumivid_fx.pipeline.ingest import Ingest, Pixels, SmallFrame, SmallFrames
 from lumivid_fx.pipeline.noise import NoiseSource
 from lumivid_fx.pipeline.reference import fit_size
 from lumivid_fx.pipeline.render_window import Sampling, render_window
 from lumivid_fx.pipeline.windows import Window, cut_windows
+
+FULL_FRAMES = 2
+"""Frames of the plate's size that wait in a queue: one is had while another is read or written."""
 
 
 @dataclass(frozen=True)
@@ -137,7 +141,7 @@ def render_shot(
         RenderError: The model gave values that are no numbers.
     """
     manifest = model.manifest
-    space = settings.input_space or ahead.space
+    space = ahead.space_or(settings.input_space)
     ingest = Ingest.of(spaces, space, settings.source_view, model.transfer)
     windows = cut_windows(
         len(ahead.frame_numbers),
@@ -145,7 +149,7 @@ def render_shot(
         settings.overlap or manifest.overlap_frames,
         model.temporal_ratio,
     )
-    indices = sorted(number - ahead.first_frame for number in wanted)
+    indices = sorted(map(ahead.frame_numbers.index, wanted))
     needed = [w for w in windows if any(w.first <= i <= w.last for i in indices)]
     longest = manifest.native_size if settings.model_size is None else settings.model_size or None
     small = SmallFrames(*fit_size(ahead.height, ahead.width, longest))
@@ -163,22 +167,38 @@ def render_shot(
         reference_strength=settings.reference_strength,
         tile=settings.tile,
     )
-    live: list[_Rendered] = []
-    for place, window in enumerate(needed):
-        small.drop_before(window.first)
-        for index in range(window.first, window.last + 1):
-            if index not in small.frames:
-                frame = ahead.read(ahead.first_frame + index)
-                small.add(index, ingest.display(frame), ingest.holds_more(frame))
 
-        def step(phase: str, done: int, steps: int, place: int = place) -> None:
-            on_progress(Progress(phase, done, steps, place + 1, len(needed)))
+    def reduced(index: int) -> tuple[int, SmallFrame]:
+        frame = ahead.read(ahead.frame_numbers[index])
+        return index, small.reduce(ingest.display(frame), ingest.holds_more(frame))
 
-        live = [r for r in live if r.window.last >= window.first]
-        live.append(_render(window, small, ingest, model, sampling, step))
-        until = needed[place + 1].first if place + 1 < len(needed) else window.last + 1
-        while indices and indices[0] < until:
-            yield _merge(indices.pop(0), live, behind, ingest, settings)
+    seen = sorted({i for w in needed for i in range(w.first, w.last + 1)})
+    whole = [behind.frame_numbers[index] for index in indices]
+    window_length = max((w.last + 1 - w.first for w in needed), default=1)
+    with (
+        ReadAhead(reduced, seen, how_many(small.frame_bytes, window_length)) as coming,
+        ReadAhead(behind.read, whole, how_many(frame_bytes(behind), FULL_FRAMES)) as frames,
+    ):
+        live: list[_Rendered] = []
+        for place, window in enumerate(needed):
+            small.drop_before(window.first)
+            while window.last not in small.frames:
+                index, frame = next(coming)
+                small.frames[index] = frame
+
+            def step(phase: str, done: int, steps: int, place: int = place) -> None:
+                on_progress(Progress(phase, done, steps, place + 1, len(needed)))
+
+            live = [r for r in live if r.window.last >= window.first]
+            live.append(_render(window, small, ingest, model, sampling, step))
+            until = needed[place + 1].first if place + 1 < len(needed) else window.last + 1
+            while indices and indices[0] < until:
+                yield _merge(indices.pop(0), live, next(frames), ingest, settings)
+
+
+def frame_bytes(plate: Plate) -> int:
+    """Memory of one frame of a plate, with alpha or without."""
+    return plate.width * plate.height * 4 * 4
 
 
 @dataclass(frozen=True)
@@ -226,14 +246,13 @@ def _render(
     detail = window_detail(
         bounded, display, covered, exposed, known, model.transfer, model.manifest.grain_px
     )
-    bright = any(small.bright[i] for i in range(window.first, window.last + 1))
+    bright = any(small.frames[i].holds_more for i in range(window.first, window.last + 1))
     return _Rendered(window, detail, clipped, bright)
 
 
 def _merge(
-    index: int, live: list[_Rendered], behind: Plate, ingest: Ingest, settings: ShotSettings
+    index: int, live: list[_Rendered], frame: Frame, ingest: Ingest, settings: ShotSettings
 ) -> FinishedFrame:
-    frame = behind.read(behind.first_frame + index)
     display, known = ingest.display(frame), ingest.known(frame)
     trust = None if known is None else ingest.trust_white(known)
     total, generated = torch.zeros_like(display), torch.zeros_like(display[0])

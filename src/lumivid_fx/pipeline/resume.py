@@ -91,5 +91,4 @@ def _files_of(source: str, numbers: Sequence[int]) -> set[str]:
     """
     if not numbers or is_movie(source):
         return set()
-    wanted = range(numbers[0], numbers[-1] + 1)
-    return {os.path.realpath(path) for path in find_frames(source, wanted, IMAGE_FORMATS).values()}
+    return {os.path.realpath(path) for path in find_frames(source, numbers, IMAGE_FORMATS).values()}

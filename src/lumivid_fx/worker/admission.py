@@ -18,7 +18,8 @@ MAX_JOBS = 1000
 MAX_SESSION_JOBS = 250
 """The same for one session."""
 
-_RANGE = re.compile(r"\s*(-?\d{1,10})(?:-(-?\d{1,10}))?\s*")
+_SPAN = re.compile(r"\s*(-?\d{1,10})(?:-(-?\d{1,10})(?:[xy:]\d{1,10})?)?\s*")
+"""One of the spans, parted by commas, that a frame range is made of."""
 
 
 def check_request(request: Request, roots: Roots, spool: Spool) -> None:
@@ -69,23 +70,27 @@ def check_request(request: Request, roots: Roots, spool: Spool) -> None:
 
 def _check_range(frames: str | None) -> None:
     """Refuse a range that runs backwards or is absurdly long; the plate's own is checked later."""
-    found = None if frames is None else _RANGE.fullmatch(frames)
-    if found is None:
-        if frames is not None:
+    if frames is None:
+        return
+    count = 0
+    for span in frames.split(","):
+        found = _SPAN.fullmatch(span)
+        if found is None:
             raise _refusal(
                 "E_RANGE",
-                f"frame range {frames!r} cannot be read; write it as 1001-1049 or as one number",
+                f"frame range {frames!r} cannot be read; write it as 1001-1049, as 1-100x2 or as "
+                "one number",
             )
-        return
-    first = int(found[1])
-    last = first if found[2] is None else int(found[2])
-    if last < first:
-        raise _refusal("E_RANGE", f"frame range {frames} runs backwards; write {last}-{first}")
-    if last - first >= MAX_FRAMES:
+        first = int(found[1])
+        last = first if found[2] is None else int(found[2])
+        if last < first:
+            raise _refusal("E_RANGE", f"frame range {frames} runs backwards; write {last}-{first}")
+        count += last - first + 1
+    if count > MAX_FRAMES:
         raise _refusal(
             "E_LIMIT",
-            f"frame range {frames} has {last - first + 1} frames, and a job has at most "
-            f"{MAX_FRAMES}; cut it into several jobs",
+            f"frame range {frames} has {count} frames, and a job has at most {MAX_FRAMES}; cut "
+            "it into several jobs",
         )
 
 

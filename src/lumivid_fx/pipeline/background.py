@@ -1,0 +1,126 @@
+"""Files beside the model: read ahead of it and written behind it, each on a thread of its own.
+
+The model waits for no file while the next ones are read and the last ones written. Both threads do
+one thing at a time and in order, so that results are those of a single thread; both hold a bounded
+number of frames, so that memory does not grow with the shot. What goes wrong on a thread is raised
+in the caller, at its turn: what came before it in order is had first.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from types import TracebackType
+from typing import Generic, TypeVar
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+MOST_BYTES = 2**30
+"""What frames that wait in one queue may take together; one may wait whatever it takes."""
+
+
+def how_many(frame_bytes: int, most: int) -> int:
+    """How many frames may wait: `most`, or fewer where they are large, at least one."""
+    return max(1, min(most, MOST_BYTES // max(frame_bytes, 1)))
+
+
+class ReadAhead(Iterator[Result], Generic[Item, Result]):
+    """Results of some work on items, in order, worked out before they are asked for.
+
+    A context manager; leaving it lets go of what was not asked for.
+
+    Args:
+        work: Done on each item, on the thread.
+        items: In order.
+        depth: How many results may wait.
+    """
+
+    def __init__(self, work: Callable[[Item], Result], items: Iterable[Item], depth: int) -> None:
+        self._work, self._items, self._depth = work, iter(items), depth
+        self._thread = ThreadPoolExecutor(1, "read-ahead")
+        self._waiting: deque[Future[Result]] = deque()
+        self._fill()
+
+    def _fill(self) -> None:
+        while len(self._waiting) < self._depth:
+            try:
+                item = next(self._items)
+            except StopIteration:
+                return
+            self._waiting.append(self._thread.submit(self._work, item))
+
+    def __next__(self) -> Result:
+        if not self._waiting:
+            raise StopIteration
+        result = self._waiting.popleft().result()
+        self._fill()
+        return result
+
+    def __enter__(self) -> ReadAhead[Item, Result]:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._waiting.clear()
+        self._thread.shutdown(cancel_futures=True)
+
+
+class WriteBehind(Generic[Result]):
+    """Work that is done behind the caller's back, and told of in order.
+
+    A context manager; leaving it waits for what is under way. Once a piece of work has failed,
+    those after it are not begun.
+
+    Args:
+        depth: How much work may wait.
+        tell: Called by the caller's own thread with each result, in order.
+    """
+
+    def __init__(self, depth: int, tell: Callable[[Result], None]) -> None:
+        self._depth, self._tell = depth, tell
+        self._thread = ThreadPoolExecutor(1, "write-behind")
+        self._waiting: deque[Future[Result]] = deque()
+
+    def add(self, work: Callable[[], Result]) -> None:
+        """Have something done; waits while there is too much to do.
+
+        Raises:
+            Exception: Whatever earlier work, or telling of it, raised.
+        """
+        if len(self._waiting) >= self._depth:
+            wait([self._waiting[0]])
+        self.look()
+        self._waiting.append(self._thread.submit(work))
+
+    def look(self) -> None:
+        """Tell of what is done by now; raises as :meth:`add` does."""
+        while self._waiting and self._waiting[0].done():
+            try:
+                result = self._waiting.popleft().result()
+            except BaseException:
+                self._thread.shutdown(wait=False, cancel_futures=True)
+                self._waiting.clear()
+                raise
+            self._tell(result)
+
+    def __enter__(self) -> WriteBehind[Result]:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        try:
+            while self._waiting:
+                wait([self._waiting[0]])
+                self.look()
+        finally:
+            self._thread.shutdown()

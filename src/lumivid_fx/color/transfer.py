@@ -46,6 +46,9 @@ HLG_C = 0.5 - HLG_A * math.log(4 * HLG_A)
 SDR_WHITE_NITS = 100.0
 """Luminance of linear 1.0 for PQ: SDR reference white, ITU-R BT.1886."""
 
+LINEAR16_PEAK = 16.0
+"""Light at code 1.0 where there is no curve: by its figures, the paper's "ACES" (table 4)."""
+
 HLG_PEAK_LINEAR = 12.0
 """Linear light at HLG signal 1.0, so that linear 1.0 falls on signal 0.5 (BT.2100 table 5)."""
 
@@ -201,6 +204,18 @@ def hlg_to_linear(code: Tensor) -> Tensor:
     return torch.sign(code) * torch.where(size <= 0.5, size**2 / 3, high) * HLG_PEAK_LINEAR
 
 
+@_curve
+def linear_to_linear16(linear: Tensor) -> Tensor:
+    """Divide light by 16: no curve at all, for ablations. 0.18 -> 0.01125, 16 -> 1."""
+    return linear / LINEAR16_PEAK
+
+
+@_curve
+def linear16_to_linear(code: Tensor) -> Tensor:
+    """Invert :func:`linear_to_linear16`."""
+    return code * LINEAR16_PEAK
+
+
 def _range(inverse: Callable[[Tensor], Tensor]) -> tuple[float, float]:
     low, high = inverse(torch.tensor([0.0, 1.0], dtype=torch.float64)).tolist()
     return low, high
@@ -220,9 +235,8 @@ HLG_REC2020 = Transfer(
 )
 
 LINEAR16_REC709 = Transfer(
-    "linear16_rec709", "lin_rec709", (0.0, 16.0), lambda light: light / 16, lambda code: code * 16
+    "linear16_rec709", "lin_rec709", (0.0, LINEAR16_PEAK), linear_to_linear16, linear16_to_linear
 )
-"""No curve at all: what most likely stands behind the paper's row "ACES" (its KL is this one's)."""
 
 TRANSFERS = {
     t.name: t for t in (LOGC3_REC709, ACESCCT_AP1, PQ_REC2020, HLG_REC2020, LINEAR16_REC709)

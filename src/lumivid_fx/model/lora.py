@@ -21,7 +21,13 @@ from lumivid_fx.errors import InputError
 from lumivid_fx.model.tensor_file import header_is_sane
 from lumivid_fx.model.video_only import is_audio
 
-TRANSFORM_NAMES = {"logc3": "logc3_rec709", "acescct": "acescct_ap1"}
+TRANSFORM_NAMES = {
+    "logc3": "logc3_rec709",
+    "acescct": "acescct_ap1",
+    "pq": "pq_rec2020",
+    "hlg": "hlg_rec2020",
+    "linear16": "linear16_rec709",
+}
 """The LoRA's word for its curve (metadata ``hdr_transform``) and our name of it."""
 
 UNFOLDABLE = ("use_rslora", "use_dora", "alpha_pattern")

@@ -30,7 +30,8 @@ MAY_USE: dict[str, set[str]] = {
     "client":     {"errors", "protocol"},
     "review":     {"errors", "color", "media"},
     "install":    {"errors", "protocol"},
-    "train":      {"errors", "color", "media", "model"},
+    # It looks at a half-trained LoRA as a render does.
+    "train":      {"errors", "color", "media", "model", "pipeline"},
     "doctor":     {"errors", "color", "media", "model", "protocol", "worker"},
     "pipeline":   {"errors", "color", "media", "model"},
     "worker":     {"errors", "color", "media", "model", "pipeline", "protocol"},
@@ -51,7 +52,7 @@ MAY_BE_NAMED_BY: dict[str, set[str]] = {
     "fileseq":       {"media"},
     "diffusers":     {"model", "pipeline", "train"},
     "peft":          {"model", "pipeline", "train"},
-    "accelerate":    {"model"},
+    "accelerate":    {"model", "train"},
     "transformers":  set(),
     "torchvision":   set(),
     "pycvvdp":       {"evaluation"},  # it and lpips run in an environment of their own
@@ -59,8 +60,9 @@ MAY_BE_NAMED_BY: dict[str, set[str]] = {
     "matplotlib":    {"evaluation"},
     "zmq":           {"client", "worker"},
     "msgpack":       {"protocol"},
-    "msgspec":       {"protocol", "worker"},
+    "msgspec":       {"protocol", "train", "worker"},
     "prometheus_client": {"worker"},
+    "tensorboard":   {"train"},
     "typer":         {"cli"},
 }
 

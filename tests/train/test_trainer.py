@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 import torch
 from torch import Generator, Tensor, nn
 
-from lumivid_fx.train.trainer import Loss, Schedule, train
+from lumivid_fx.errors import InputError, RenderError
+from lumivid_fx.train.trainer import Loss, Schedule, Step, steps_done, train
 
 
 def regression(layer: nn.Linear, stop_at: int | None = None) -> Loss:
@@ -51,6 +53,63 @@ def test_killed_and_resumed_run_follows_the_same_curve(tmp_path: Path) -> None:
     assert losses[-1] < losses[0] / 4
     for name, tensor in whole.items():
         assert torch.equal(tensor, resumed[name])
+
+
+def test_every_loss_is_told_and_the_rest_is_told_later(tmp_path: Path) -> None:
+    """Means of reports are the same with and without an interruption between two of them."""
+    schedule = Schedule(steps=40, learning_rate=0.05, warmup=5, save_every=15, report_every=10)
+    told: dict[str, dict[int, float]] = {"whole": {}, "cut": {}}
+    steps: list[Step] = []
+    layer, parameters = layer_and_parameters()
+    train(
+        parameters,
+        regression(layer),
+        schedule,
+        tmp_path / "whole.safetensors",
+        lambda step, loss, _: told["whole"].update({step: loss}),
+        after_step=steps.append,
+    )
+    assert [step.done for step in steps] == list(range(1, 41))
+    for stop_at in (33, None):
+        layer, parameters = layer_and_parameters()
+        with suppress(KeyboardInterrupt):
+            train(
+                parameters,
+                regression(layer, stop_at),
+                schedule,
+                tmp_path / "cut.safetensors",
+                lambda step, loss, _: told["cut"].update({step: loss}),
+            )
+    assert told["cut"] == told["whole"]
+    assert list(told["whole"]) == [10, 20, 30, 40]
+
+
+def test_a_loss_that_is_no_number_ends_the_run_and_spoils_no_checkpoint(tmp_path: Path) -> None:
+    """The last good checkpoint stays."""
+    layer, parameters = layer_and_parameters()
+    path = tmp_path / "run.safetensors"
+
+    def diverging(step: int, generator: Generator) -> Tensor:
+        loss = regression(layer)(step, generator)
+        return loss * float("nan") if step >= 12 else loss
+
+    schedule = Schedule(steps=40, learning_rate=0.05, save_every=10, report_every=100)
+    with pytest.raises(RenderError, match="no number any more at step 20"):
+        train(parameters, diverging, schedule, path, ignore)
+    assert steps_done(path) == 10
+
+
+def test_a_checkpoint_of_another_run_or_a_broken_one_is_refused(tmp_path: Path) -> None:
+    """In one sentence that names it."""
+    path = tmp_path / "run.safetensors"
+    schedule = Schedule(steps=2, learning_rate=0.05)
+    layer, parameters = layer_and_parameters()
+    train(parameters, regression(layer), schedule, path, ignore, settings="a")
+    with pytest.raises(InputError, match=r"run\.safetensors was made with other settings"):
+        train(parameters, regression(layer), schedule, path, ignore, settings="b")
+    path.write_bytes(path.read_bytes()[:50])
+    with pytest.raises(InputError, match=r"run\.safetensors is not a whole checkpoint"):
+        train(parameters, regression(layer), schedule, path, ignore, settings="a")
 
 
 def ignore(_step: int, _loss: float, _seconds: float) -> None:

@@ -18,6 +18,7 @@ cache_command    the cache commands
 keys_command     the keys commands
 nuke_command     the nuke commands
 ocio_command     the ocio commands
+train_command    the train commands
 doctor_command   the doctor command
 evaluate_command the evaluate commands
 options          options that several commands have
@@ -41,6 +42,7 @@ from lumivid_fx.cli.ocio_command import ocio
 from lumivid_fx.cli.preview_command import preview
 from lumivid_fx.cli.render_command import render
 from lumivid_fx.cli.submit_command import submit
+from lumivid_fx.cli.train_command import train
 from lumivid_fx.cli.worker_command import worker
 
 __all__ = ["app", "main"]
@@ -55,7 +57,7 @@ app.command()(render)
 app.command()(preview)
 for _command in (submit, jobs, watch, attach, cancel):
     app.command()(_command)
-for _group in (worker, cache, keys, nuke, ocio, evaluate):
+for _group in (worker, cache, keys, nuke, ocio, train, evaluate):
     app.add_typer(_group)
 app.command()(doctor)
 

@@ -42,7 +42,7 @@ from lumivid_fx.train.sources import Sources
 from lumivid_fx.train.trainer import Loss, Step, steps_done, train
 from lumivid_fx.train.validation import validate
 
-CHECKPOINT, RESULT = "checkpoint.safetensors", "lora.safetensors"
+CHECKPOINT, RESULT, RECIPE = "checkpoint.safetensors", "lora.safetensors", "recipe.json"
 
 
 @dataclass(frozen=True)
@@ -127,11 +127,13 @@ def train_lora(
     """
     first = peers.rank == 0
     telling = telling if first else Telling(stop=telling.stop)
-    _note_recipe(recipe, run, first=first)
+    _refuse_other(recipe, run)
     telling.phase("loading the model")
     folder = Path(recipe.model.folder) if recipe.model.folder else None
     model = load_model(folder, lora_strength=0.0, device=device)
     if first:
+        with whole_file(run / RECIPE, str(run / RECIPE)) as beside:
+            beside.write_text(recipe.text(), encoding="utf-8")
         cache, looked_at = prepare_latents(recipe, model, latents or run, telling)
     peers.wait()
     if not first:
@@ -224,16 +226,15 @@ def lora_loss(model: HdrModel, cache: LatentCache, recipe: Recipe) -> Loss:
     return loss_of_step
 
 
-def _note_recipe(recipe: Recipe, run: Path, *, first: bool) -> None:
-    path = run / "recipe.json"
-    if path.is_file() and path.read_text(encoding="utf-8") != recipe.text():
+def _refuse_other(recipe: Recipe, run: Path) -> None:
+    """A run that has learned something goes on with its own recipe only."""
+    path = run / RECIPE
+    told = path.read_text(encoding="utf-8") if path.is_file() else recipe.text()
+    if told != recipe.text() and (run / CHECKPOINT).exists():
         raise InputError(
             f"{run} holds a run of another recipe, or of this one before it was changed; choose "
             "another --run"
         )
-    if first and not path.is_file():
-        with whole_file(path, str(path)) as beside:
-            beside.write_text(recipe.text(), encoding="utf-8")
 
 
 def _keep(path: Path, average: dict[str, Tensor], recipe: Recipe, model: HdrModel) -> None:

@@ -208,7 +208,7 @@ def test_a_mask_is_no_part_of_an_aces_container(tmp_path: Path) -> None:
     mask = {"lumivid.generated": np.full(picture().shape[:2], 0.5, np.float32)}
     put(tmp_path / "a.exr", space="aces2065-1", compression="none", layers=mask)
     header = header_of(tmp_path / "a.exr")
-    assert [channel.name for channel in header["channels"]] == list("ABGR") + [*mask]
+    assert [channel.name for channel in header["channels"]] == [*"ABGR", *mask]
     assert "acesImageContainerFlag" not in header
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import string
 from collections.abc import Sequence
 from contextlib import suppress
@@ -105,6 +106,24 @@ def test_notations_find_the_same_files(tmp_path: Path, pattern: str) -> None:
     touch(tmp_path, ".plate.1002.8a1f.exr", "notes.txt", ".DS_Store")
     found = find_frames(str(tmp_path / pattern), None, SUFFIXES)
     assert found == {n: tmp_path / f"plate.{n}.exr" for n in range(1001, 1006)}
+
+
+@pytest.mark.parametrize("number", [1, 3, 5])
+@pytest.mark.parametrize("kind", ["link to nothing", "link to itself", "pipe", "folder"])
+def test_what_is_no_file_is_no_hole_at_the_end(tmp_path: Path, kind: str, number: int) -> None:
+    """A broken link among the frames is a frame, also where it is the first; a folder is none."""
+    touch(tmp_path, *(f"p.{n}.exr" for n in range(1, 6) if n != number))
+    broken = tmp_path / f"p.{number}.exr"
+    if kind == "pipe":
+        os.mkfifo(broken)
+    elif kind == "folder":
+        broken.mkdir()
+    else:
+        broken.symlink_to("nothing.exr" if kind == "link to nothing" else broken.name)
+    wanted = None if kind != "folder" else [n for n in range(1, 6) if n != number]
+    found = find_frames(str(tmp_path / "p.#.exr"), wanted, SUFFIXES)
+    assert (number in found) == (kind != "folder")
+    assert len(found) == (4 if kind == "folder" else 5)
 
 
 def test_folder_names_may_hold_anything(tmp_path: Path) -> None:

@@ -132,9 +132,16 @@ def _sequences(names: Iterable[str]) -> list[FileSequence]:
 
 
 def _files(folder: Path) -> list[str]:
-    """Names of the files of a folder, but for hidden ones."""
+    """Names of what is no folder, but for hidden ones: broken links too, which are not passed over.
+
+    A frame that cannot be opened is told of; without its name there would be a shorter sequence.
+    """
     with os.scandir(folder) as entries:
-        return [e.name for e in entries if not e.name.startswith(".") and e.is_file()]
+        return [
+            entry.name
+            for entry in entries
+            if not entry.name.startswith(".") and not entry.is_dir(follow_symlinks=False)
+        ]
 
 
 def _numbered(sequence: FileSequence, folder: Path) -> dict[int, Path]:

@@ -91,7 +91,7 @@ def compare(
     """
     with open_plate(pair.prediction) as ours, open_plate(pair.reference) as theirs:
         for plate in (ours, theirs):
-            if not spaces.is_scene_linear(plate.space):
+            if not spaces.is_scene_linear(plate.space_or(None)):
                 raise InputError(
                     f"{plate.source} is in {plate.space}, not scene-linear; give EXR files, and "
                     "SDR pictures by --source"

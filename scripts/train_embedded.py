@@ -35,7 +35,10 @@ def reporter(stage: str, steps: int, began: float) -> StepReport:
     def report(step: int, loss: float, seconds: float) -> None:
         if step % 250 == 0 or step == steps:
             at = time.monotonic() - began
-            print(f"{at:6.0f} s {stage} {step}/{steps} loss {loss:.4f} {seconds:.3f} s/step", flush=True)
+            print(
+                f"{at:6.0f} s {stage} {step}/{steps} loss {loss:.4f} {seconds:.3f} s/step",
+                flush=True,
+            )
 
     return report
 
@@ -46,7 +49,8 @@ def quickest_layout(device: torch.device) -> torch.memory_format:
         return torch.contiguous_format
     times = {}
     for layout in (torch.contiguous_format, torch.channels_last_3d):
-        conv = torch.nn.Conv3d(96, 96, 3, padding=(0, 1, 1)).to(device, memory_format=layout)
+        conv = torch.nn.Conv3d(96, 96, 3, padding=(0, 1, 1)).to(device)
+        conv.weight.data = conv.weight.data.contiguous(memory_format=layout)
         pictures = torch.randn(48, 96, 11, 32, 32, device=device, requires_grad=True)
         for turn in range(12):
             if turn == 4:

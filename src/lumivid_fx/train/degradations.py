@@ -267,9 +267,7 @@ def transform_coded(codes: Tensor, quality: Tensor) -> Tensor:
     """
     height, width = codes.shape[-2:]
     matrix = codes.new_tensor(_TO_YCC)
-    pictures = F.pad(
-        codes.flatten(0, 1), (0, -width % 16, 0, -height % 16), mode="replicate"
-    )
+    pictures = F.pad(codes.flatten(0, 1), (0, -width % 16, 0, -height % 16), mode="replicate")
     ycc = torch.einsum("nchw,dc->ndhw", pictures * 255, matrix)
     scale = torch.where(quality < 50, 50 / quality, 2 - quality / 50).clamp(min=0.02)
     scale = scale.repeat_interleave(codes.shape[1]).view(-1, 1, 1, 1, 1, 1)

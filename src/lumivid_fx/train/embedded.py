@@ -209,9 +209,7 @@ def train_vae(run: Run, schedule: Schedule, report: Report) -> None:
         return loss + 1e-3 * means.float().square().mean()
 
     checkpoint = run.folder / "vae_checkpoint.safetensors"
-    average = train(
-        dict(vae.named_parameters()), loss_of_step, schedule, checkpoint, report, run.device
-    )
+    average = train(dict(vae.named_parameters()), loss_of_step, schedule, checkpoint, report)
     vae.load_state_dict(average, strict=False)
     mean, std = _latent_statistics(vae, run, schedule.seed)
     vae.latents_mean.copy_(mean)
@@ -220,9 +218,7 @@ def train_vae(run: Run, schedule: Schedule, report: Report) -> None:
 
 
 @torch.no_grad()
-def _latent_statistics(
-    vae: AutoencoderKLLTX2Video, run: Run, seed: int
-) -> tuple[Tensor, Tensor]:
+def _latent_statistics(vae: AutoencoderKLLTX2Video, run: Run, seed: int) -> tuple[Tensor, Tensor]:
     drawn = []
     for index, shape in enumerate(SHAPES * 4):
         pairs = make_pairs(
@@ -337,9 +333,7 @@ def train_transformer(
         place = turns[step % len(turns)]
         shape, latents = SHAPES[place], cached[place]
         count = shape.batch * run.scale
-        pick = torch.randint(
-            len(latents["hdr"]), (count,), generator=generator, device=run.device
-        )
+        pick = torch.randint(len(latents["hdr"]), (count,), generator=generator, device=run.device)
         clean = latents["hdr" if hdr else "sdr"][pick].float()
         reference, weight = latents["reference"][pick].float(), latents["weight"][pick].float()
         noise = torch.randn(clean.shape, generator=generator, device=run.device)
@@ -369,7 +363,7 @@ def train_transformer(
 
     name = name or ("lora" if hdr else "prior")
     checkpoint = run.folder / f"{name}_checkpoint.safetensors"
-    average = train(parameters, loss_of_step, schedule, checkpoint, report, run.device)
+    average = train(parameters, loss_of_step, schedule, checkpoint, report)
     kept = {k: v.contiguous() for k, v in average.items()}
     save_file(kept, run.folder / f"{name}.safetensors")
 

@@ -215,7 +215,7 @@ def _footage(source: Source, recipe: Recipe) -> Footage:
     spaces = ColorSpaces()
     plate = open_plate(source.path or "", source.frames)
     try:
-        footage = Footage(plate, source.space or plate.space, spaces)
+        footage = Footage(plate, plate.space_or(source.space), spaces)
         if not footage.is_display:
             spaces.resolve(footage.space)
         elif recipe.target.transfer != SDR:

@@ -3,12 +3,24 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 import pytest
 import torch
 from torch import Tensor
 
-from lumivid_fx.train.clips import CameraMove, random_move, render_view
+from lumivid_fx.train.clips import (
+    CameraMove,
+    chance,
+    find_maps,
+    normal,
+    random_move,
+    random_moves,
+    render_view,
+    render_views,
+    uniform,
+    wrap_columns,
+)
 
 
 def still(yaw: float = 0.0, pitch: float = 0.0, roll: float = 0.0, fov: float = 60.0) -> CameraMove:
@@ -65,3 +77,44 @@ def test_constant_light_stays_constant() -> None:
     picture = render_view(torch.full((3, 64, 128), 0.7), move, 36, 64)
     assert picture.shape == (9, 3, 36, 64)
     assert torch.allclose(picture, torch.full_like(picture, 0.7), atol=1e-5)  # float rounding
+
+
+def test_cameras_of_a_batch_see_what_each_sees_alone() -> None:
+    """Clips of a batch are those of single cameras in single maps."""
+    maps = torch.rand(3, 3, 32, 64, generator=torch.Generator().manual_seed(0))
+    moves = random_moves(3, 5, torch.Generator().manual_seed(1))
+    together = render_views(wrap_columns(maps), moves, 18, 32)
+    assert together.shape == (3, 5, 3, 18, 32)
+    for index in range(3):
+        own = CameraMove(*(a[index] for a in (moves.yaw, moves.pitch, moves.roll, moves.fov)))
+        assert torch.allclose(together[index], render_view(maps[index], own, 18, 32), atol=1e-6)
+
+
+def test_moves_are_small_and_each_cameras_own() -> None:
+    """A hand or a mount: no frame jumps, no two cameras look alike, none zooms beyond its lens."""
+    moves = random_moves(200, 25, torch.Generator().manual_seed(2))
+    assert moves.yaw.shape == moves.fov.shape == (200, 25)
+    for angle in (moves.yaw, moves.pitch, moves.roll):
+        assert float(angle.diff().abs().max()) < math.radians(5)  # seven deviations of 0.7 degrees
+        assert len(angle[:, 0].unique()) == 200
+    assert float(moves.yaw[:, 0].min()) < -3 < 3 < float(moves.yaw[:, 0].max())
+    assert 0.5 <= float(moves.fov.min()) < float(moves.fov.max()) <= 2
+
+
+def test_draws_have_the_spread_that_is_asked_for() -> None:
+    """Evenly between two ends, normally about zero, and true as often as told."""
+    generator = torch.Generator().manual_seed(3)
+    drawn = uniform(10_000, -2, 6, generator)
+    assert float(drawn.min()) >= -2
+    assert float(drawn.max()) <= 6
+    # Four standard errors of 10,000 draws, each.
+    assert float(drawn.mean()) == pytest.approx(2, abs=0.1)
+    assert float(normal(10_000, 0.5, generator).std()) == pytest.approx(0.5, abs=0.015)
+    assert float(chance(10_000, 0.3, generator).float().mean()) == pytest.approx(0.3, abs=0.02)
+
+
+def test_held_out_maps_are_left_out(tmp_path: Path) -> None:
+    """By their stem, in order of their names; other files are no maps."""
+    for name in ("b.exr", "a.exr", "a_2.exr", "notes.txt"):
+        (tmp_path / name).touch()
+    assert [path.name for path in find_maps(tmp_path, ["a"])] == ["a_2.exr", "b.exr"]

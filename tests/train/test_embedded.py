@@ -1,25 +1,149 @@
-"""Training pairs as tokens, with the shipped VAE."""
+"""The embedded model's stages: pairs as tokens, shapes by turns, from maps to a model folder."""
 
 from __future__ import annotations
+
+from pathlib import Path
 
 import pytest
 import torch
 from diffusers import AutoencoderKLLTX2Video
+from tests.media.files import write_image
+from torch import Generator, Tensor
 
-from lumivid_fx.model.checkpoint import EMBEDDED
-from lumivid_fx.train.embedded import HEIGHT, WIDTH, Pair, encode_pair
+from lumivid_fx.model.checkpoint import load_model
+from lumivid_fx.train import embedded
+from lumivid_fx.train.embedded import LOSS_BLOCK, SHAPES, Run, Shape, encode_pairs, to_vae
+from lumivid_fx.train.embedded_recipe import EmbeddedRecipe, Stage, train_embedded
+from lumivid_fx.train.pairs import make_pairs
+from lumivid_fx.train.scenes import Scenes, made_up_environment
+from lumivid_fx.train.trainer import steps_done
+
+TINY = (
+    Shape(9, 32, 48, still=True, share=0.75, batch=2),
+    Shape(17, 48, 32, still=False, share=0.25, batch=1),
+)
 
 
-@pytest.mark.parametrize(("frames", "groups"), [(1, 1), (9, 2)])
-def test_every_token_has_its_weight(frames: int, groups: int) -> None:
-    """A still is one latent frame, nine frames are two; a clipped token weighs 5, another 1."""
-    vae = AutoencoderKLLTX2Video.from_pretrained(EMBEDDED / "vae", dtype=torch.float32)
-    codes = torch.rand(frames, 3, HEIGHT, WIDTH, generator=torch.Generator().manual_seed(0))
-    clipped = torch.zeros(frames, 1, HEIGHT, WIDTH)
-    clipped[..., :16, :16] = 1
-    pair = encode_pair(vae, Pair(codes, codes, codes, clipped))
-    tokens = (HEIGHT // 16) * (WIDTH // 16)
-    assert pair.reference.shape == pair.sdr.shape == pair.hdr.shape == (groups * tokens, 64)
-    expected = torch.ones(groups * tokens, 1)
-    expected[::tokens] = 5
-    assert torch.equal(pair.weight, expected)
+@pytest.fixture(scope="module")
+def vae() -> AutoencoderKLLTX2Video:
+    """The embedded model's VAE with random weights, and statistics that are not 0 and 1."""
+    torch.manual_seed(0)
+    vae = AutoencoderKLLTX2Video(**embedded.VAE_CONFIG).eval().requires_grad_(False)
+    vae.latents_mean.normal_(std=0.1)
+    vae.latents_std.uniform_(0.5, 1.5)
+    return vae
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    """A run on two made-up maps."""
+    maps = [made_up_environment(64, 128, Generator().manual_seed(i)) for i in range(2)]
+    return Run(tmp_path, Scenes.of(maps), torch.device("cpu"))
+
+
+@pytest.mark.parametrize("shape", TINY, ids=["still", "clip"])
+def test_tokens_are_the_latents_of_the_pairs(
+    vae: AutoencoderKLLTX2Video, run: Run, shape: Shape
+) -> None:
+    """One row a token in the order frames, rows, columns, normalised by the VAE's statistics."""
+    encoded = encode_pairs(vae, run, shape, 2, Generator().manual_seed(1))
+    size = (2, shape.frames, shape.height, shape.width)
+    pairs = make_pairs(run.scenes, size, Generator().manual_seed(1), still=shape.still)
+    for name, codes in (("reference", pairs.reference), ("sdr", pairs.sdr), ("hdr", pairs.hdr)):
+        with torch.no_grad():
+            latents = vae.encode(to_vae(codes)).latent_dist.mode()
+        grid = latents.shape[2:]
+        assert tuple(grid) == (1 + (shape.frames - 1) // 8, shape.height // 16, shape.width // 16)
+        tokens = encoded[name]
+        assert tokens.shape == (2, grid.numel(), 96)
+        back = tokens.float().transpose(1, 2).unflatten(2, grid)
+        back = back * vae.latents_std.view(-1, 1, 1, 1) + vae.latents_mean.view(-1, 1, 1, 1)
+        # Half floats: 11 bits.
+        assert torch.allclose(back, latents, rtol=2e-3, atol=2e-3 * float(latents.abs().max()))
+
+
+def test_a_token_weighs_by_how_much_of_it_clipped(vae: AutoencoderKLLTX2Video, run: Run) -> None:
+    """1 where nothing did, 5 where all did; the first latent frame stands for one, others for 8."""
+    shape = TINY[1]
+    encoded = encode_pairs(vae, run, shape, 3, Generator().manual_seed(2))
+    size = (3, shape.frames, shape.height, shape.width)
+    clipped = make_pairs(run.scenes, size, Generator().manual_seed(2)).clipped[:, :, 0]
+
+    def expected(frames: slice) -> Tensor:
+        cells = clipped[:, frames].unflatten(3, (-1, 16)).unflatten(2, (-1, 16))
+        weight: Tensor = 1 + 4 * cells.mean(dim=(1, 3, 5)).flatten(1)
+        return weight
+
+    groups = [expected(frames) for frames in (slice(0, 1), slice(1, 9), slice(9, 17))]
+    found = encoded["weight"]
+    assert found.shape == (3, 3 * 3 * 2, 1)
+    assert torch.allclose(found[..., 0].float(), torch.cat(groups, dim=1), rtol=1e-3)  # half floats
+    assert float(found.max()) > 1.2  # some of it did
+
+
+def test_codes_are_means_of_blocks(vae: AutoencoderKLLTX2Video, run: Run) -> None:
+    """Of the light's codes and of what clipped, for the first nine frames."""
+    shape = TINY[1]
+    encoded = encode_pairs(vae, run, shape, 2, Generator().manual_seed(3))
+    size = (2, shape.frames, shape.height, shape.width)
+    pairs = make_pairs(run.scenes, size, Generator().manual_seed(3))
+    for name, whole in (("codes", pairs.hdr), ("clipped", pairs.clipped)):
+        blocks = whole[:, :9].unflatten(4, (-1, LOSS_BLOCK)).unflatten(3, (-1, LOSS_BLOCK))
+        assert encoded[name].dtype == torch.float16
+        assert torch.allclose(encoded[name].float(), blocks.mean(dim=(4, 6)), atol=1e-3)  # halves
+
+
+def test_latents_are_kept_by_shape_and_share(
+    vae: AutoencoderKLLTX2Video, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As many clips of each shape as its share says, whole batches of them, no two alike."""
+    monkeypatch.setattr(embedded, "SHAPES", TINY)
+    cached = embedded.cache_latents(vae, run, 8, seed=0)
+    assert [len(group["hdr"]) for group in cached] == [6, 2]
+    assert len({float(clip.float().sum()) for clip in cached[0]["hdr"]}) == 6
+
+
+def test_shapes_take_turns_by_their_shares() -> None:
+    """Of twenty turns each shape has its share, and the largest never waits for three."""
+    turns = embedded._turns()
+    assert [turns.count(place) / 20 for place in range(len(SHAPES))] == [s.share for s in SHAPES]
+    assert all(0 in turns[start : start + 3] for start in range(18))
+
+
+def test_three_stages_make_a_model_that_loads(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From maps on disk to a folder that renders; what is finished is not made again."""
+    monkeypatch.setattr(embedded, "SHAPES", TINY)
+    monkeypatch.setattr(embedded, "VAE_SHAPES", ((9, 1, 40, 56, 32),))
+    (tmp_path / "maps").mkdir()
+    for index in range(2):
+        light = made_up_environment(32, 64, Generator().manual_seed(index))
+        write_image(tmp_path / "maps" / f"{index}.exr", light.permute(1, 2, 0).numpy())
+    stage = Stage(steps=2, learning_rate=1e-3, save_every=1)
+    recipe = EmbeddedRecipe(
+        maps=str(tmp_path / "maps"), vae=stage, prior=stage, lora=stage, sigmas=(1.0, 0.5, 0.0),
+        made_up=1, clips=4,
+    )  # fmt: skip
+    run, phases = tmp_path / "run", list[str]()
+
+    def train() -> Path:
+        phases.clear()
+        return train_embedded(recipe, run, "cpu", phases.append, lambda *_: None)
+
+    folder = train()
+    assert phases[1:] == [
+        "training the vae", "encoding 4 clips", "training the prior", "training the lora"
+    ]  # fmt: skip
+    assert all(
+        steps_done(run / f"{n}_checkpoint.safetensors") == 2 for n in ("vae", "prior", "lora")
+    )
+    model = load_model(folder)
+    assert model.manifest.sigmas == ((1.0, 0.5, 0.0),)
+    assert model.transfer.name == "logc3_rec709"
+    assert model.lora[1] == 1.0
+    train()
+    assert phases == ["loading maps"]
+    (run / "lora.safetensors").unlink()
+    train()
+    assert phases[1:] == ["encoding 4 clips", "training the lora"]

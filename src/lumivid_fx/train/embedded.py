@@ -203,7 +203,7 @@ def train_vae(run: Run, schedule: Schedule, report: Report) -> None:
             spread = torch.randn(means.shape, generator=generator, device=run.device)
             decoded = vae.decode(means + 0.05 * spread).sample
         error = decoded.float() - pixels
-        loss = 0.5 * error.abs().mean() + error.square().mean()
+        loss: Tensor = 0.5 * error.abs().mean() + error.square().mean()
         for block in (2, 4, 8, 16):
             loss = loss + F.avg_pool3d(error, (1, block, block)).abs().mean()
         return loss + 1e-3 * means.float().square().mean()
@@ -272,7 +272,8 @@ def encode_pairs(
     def tokens(codes: Tensor) -> Tensor:
         with run.half():
             latents = vae.encode(to_vae(codes)).latent_dist.mode()
-        return ((latents.float() - mean) / std).flatten(2).transpose(1, 2).half()
+        rows: Tensor = ((latents.float() - mean) / std).flatten(2).transpose(1, 2)
+        return rows.half()
 
     covered = F.avg_pool3d(pairs.clipped.transpose(1, 2), (1, 16, 16))
     groups = [covered[:, :, :1], F.avg_pool3d(covered[:, :, 1:], (8, 1, 1))]

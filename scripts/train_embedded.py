@@ -35,7 +35,10 @@ def reporter(stage: str, steps: int, began: float) -> StepReport:
     def report(step: int, loss: float, seconds: float) -> None:
         if step % 250 == 0 or step == steps:
             at = time.monotonic() - began
-            print(f"{at:6.0f} s {stage} {step}/{steps} loss {loss:.4f} {seconds:.3f} s/step", flush=True)
+            print(
+                f"{at:6.0f} s {stage} {step}/{steps} loss {loss:.4f} {seconds:.3f} s/step",
+                flush=True,
+            )
 
     return report
 
@@ -132,7 +135,7 @@ def main() -> None:
         stage(run, schedule, reporter(name, plan[name], began))
         print(f"{time.monotonic() - began:6.0f} s {name} done", flush=True)
         del left[name]
-    export(args.run, args.run / "model", (1.0, 0.75, 0.0))
+    export(args.run, args.run / "model", (1.0, 0.0))
     print(f"{time.monotonic() - began:6.0f} s model written", flush=True)
 
 

@@ -84,9 +84,9 @@ def random_moves(count: int, num_frames: int, generator: Generator) -> CameraMov
         yaw=drift(uniform(count, -math.pi, math.pi, generator), 0.7),
         pitch=drift(normal(count, math.radians(16), generator), 0.25),
         roll=drift(normal(count, math.radians(3), generator), 0.1),
-        fov=drift(
-            uniform(count, math.radians(45), math.radians(100), generator), 0.2
-        ).clamp(0.5, 2.0),
+        fov=drift(uniform(count, math.radians(45), math.radians(100), generator), 0.2).clamp(
+            0.5, 2.0
+        ),
     )
 
 

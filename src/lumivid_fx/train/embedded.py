@@ -220,9 +220,7 @@ def train_vae(run: Run, schedule: Schedule, report: Report) -> None:
 
 
 @torch.no_grad()
-def _latent_statistics(
-    vae: AutoencoderKLLTX2Video, run: Run, seed: int
-) -> tuple[Tensor, Tensor]:
+def _latent_statistics(vae: AutoencoderKLLTX2Video, run: Run, seed: int) -> tuple[Tensor, Tensor]:
     drawn = []
     for index, shape in enumerate(SHAPES * 4):
         pairs = make_pairs(
@@ -337,9 +335,7 @@ def train_transformer(
         place = turns[step % len(turns)]
         shape, latents = SHAPES[place], cached[place]
         count = shape.batch * run.scale
-        pick = torch.randint(
-            len(latents["hdr"]), (count,), generator=generator, device=run.device
-        )
+        pick = torch.randint(len(latents["hdr"]), (count,), generator=generator, device=run.device)
         clean = latents["hdr" if hdr else "sdr"][pick].float()
         reference, weight = latents["reference"][pick].float(), latents["weight"][pick].float()
         noise = torch.randn(clean.shape, generator=generator, device=run.device)

@@ -76,9 +76,7 @@ def _tint(count: int, generator: Generator) -> Tensor:
     return torch.where(chance(count, 0.5, generator)[:, None], gains, torch.ones_like(gains))
 
 
-def _moving_shape(
-    count: int, frames: int, height: int, width: int, generator: Generator
-) -> Tensor:
+def _moving_shape(count: int, frames: int, height: int, width: int, generator: Generator) -> Tensor:
     """Masks ``b f 1 h w`` in [0, 1]: a soft ellipse or box that crosses the picture."""
     device = generator.device
     time = torch.arange(frames, dtype=torch.float32, device=device)
@@ -126,7 +124,9 @@ def made_up_environment(height: int, width: int, generator: Generator) -> Tensor
         colour = torch.exp2(one(-5, 1.5) + normal(3, 0.5, generator))[:, None, None]
         surface = colour * torch.exp2(grain * one(0, 1.2))
         light = torch.where(away < 1, surface, light)
-    light = light * torch.where(one(0, 1) < 0.3, torch.exp2(one(-7, -3)), torch.ones_like(one(0, 1)))
+    light = light * torch.where(
+        one(0, 1) < 0.3, torch.exp2(one(-7, -3)), torch.ones_like(one(0, 1))
+    )
     for _ in range(14):
         x, y = box(torch.exp(one(-6.2, -3.2)), torch.exp(one(-0.9, 1.6)))
         away = torch.where(one(0, 1) < 0.6, torch.hypot(x, y), torch.maximum(x, y))

@@ -90,7 +90,7 @@ class WindowDetail:
         if amount == 0:
             return model
         plate = self._through_curve(display) if known is None else known
-        clipped = ramp(display, CLIP_START, CLIP_END)
+        clipped = ramp(_without_holes(display), CLIP_START, CLIP_END)
         crushed = ramp(display, CRUSH_START, CRUSH_END)
         if clip_above is not None:
             clipped, crushed = clipped * clip_above, torch.zeros_like(crushed)
@@ -109,6 +109,15 @@ class WindowDetail:
         weight = self.coverage[index : index + 1] + 1e-3
         model = self.highlights[index : index + 1]
         return (_enlarge(model * weight, size) / _enlarge(weight, size))[0]
+
+
+def _without_holes(display: Tensor) -> Tensor:
+    """Fill the dark specks that noise and compression leave just below white, by means over 5 x 5.
+
+    Where the model is stops brighter than white, a speck that stays the plate's is a black dot.
+    """
+    means = F.avg_pool2d(display[None], 5, stride=1, padding=2, count_include_pad=False)[0]
+    return torch.maximum(display, means)
 
 
 def _meet(bright: Tensor, plate: Tensor, clipped: Tensor) -> Tensor:

@@ -31,6 +31,7 @@ sigmas = [[{sigmas}]]
 native_size = 384
 window_frames = 25
 overlap_frames = 9
+grain_px = 8
 prompt_embedding = "scene_embedding.safetensors"
 lora = "hdr_lora.safetensors"
 """

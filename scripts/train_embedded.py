@@ -136,7 +136,7 @@ def main() -> None:
         stage(run, schedule, reporter(name, plan[name], began))
         print(f"{time.monotonic() - began:6.0f} s {name} done", flush=True)
         del left[name]
-    export(args.run, args.run / "model", (1.0, 0.75, 0.0))
+    export(args.run, args.run / "model", (1.0, 0.0))
     print(f"{time.monotonic() - began:6.0f} s model written", flush=True)
 
 

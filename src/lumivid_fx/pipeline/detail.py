@@ -12,7 +12,7 @@ to a logarithm that a difference of codes is a ratio of light.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -20,6 +20,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from lumivid_fx.color.transfer import Transfer
+from lumivid_fx.pipeline.tone_fit import ToneCurve, block_means, fit_tone_curve
 
 CLIP_START, CLIP_END = 0.94, 0.99
 """Display codes between which a channel is handed over; JPEG moves white by about 0.01."""
@@ -35,97 +36,6 @@ BRIM_REACH = 48
 
 SPOKEN = 1 / 255
 """Model codes, a twentieth of a stop: a pixel that was moved so far counts as the model's whole."""
-
-BLOCK = 16
-"""Edge of the blocks over which plate and model are compared, in samples of the model's size."""
-
-HATS = 17
-"""Knots of the fitted curve, a sixteenth of the display's range apart."""
-
-STIFFNESS = 1.0
-"""Weight of the curve's bend against the mean square error of a block."""
-
-
-@dataclass(frozen=True)
-class ToneCurve:
-    """Display code to model code, increasing, sampled evenly over [0, 1].
-
-    Attributes:
-        codes: Model codes at ``linspace(0, 1, len(codes))``.
-    """
-
-    codes: Tensor
-
-    def __call__(self, display: Tensor) -> Tensor:
-        """Apply to display codes of any shape; codes outside [0, 1] are held at the ends."""
-        last = len(self.codes) - 1
-        place = display.clamp(0, 1) * last
-        low = place.floor().clamp(max=last - 1).long()
-        table = self.codes.to(display)
-        return torch.lerp(table[low], table[low + 1], place - low)
-
-
-def srgb_to_linear(codes: Tensor) -> Tensor:
-    """IEC 61966-2-1 inverse: the first guess of any display curve, which the fit then corrects."""
-    high = ((codes.clamp(min=0.04045) + 0.055) / 1.055) ** 2.4
-    return torch.where(codes <= 0.04045, codes / 12.92, high)
-
-
-def fit_tone_curve(
-    display: Tensor, codes: Tensor, exposed: Tensor, transfer: Transfer
-) -> ToneCurve:
-    """Fit the curve that undoes the plate's tone.
-
-    The model's pictures are softer than the plate's, so a bright pixel comes back mixed with its
-    darker neighbours, and a curve fitted pixel by pixel comes out too flat (18 dB instead of 27 in
-    foliage). Means over blocks are what the model gets right. The curve is a sum of hats on the
-    plate's codes, hats can be averaged before their heights are known, and so the heights follow
-    from one small least-squares problem on block means. They are heights over the plain sRGB
-    linearisation, bend no more than the data asks, and begin at zero: black is black.
-
-    Args:
-        display: Plate codes ``f 3 h w`` at the model's size.
-        codes: The model's output there.
-        exposed: ``f 1 h w``, 1 where no pixel under the sample clipped or was crushed.
-        transfer: The model's curve.
-
-    Returns:
-        A curve of 256 samples; the sRGB linearisation itself where nothing is well exposed.
-    """
-    normal = torch.zeros(HATS, HATS, dtype=torch.float64)
-    aim = torch.zeros(HATS, dtype=torch.float64)
-    total = 0.0
-    # A frame at a time, so that a long window takes no more memory than a short one.
-    for shown, code, whole in zip(display, codes, exposed, strict=True):
-        gap = _block_means(code - transfer.forward(srgb_to_linear(shown))).flatten().double()
-        weight = _block_means(whole).square().expand(3, -1, -1).flatten().double()
-        hats = torch.stack([_block_means(hat).flatten() for hat in _hats(shown)], dim=1).double()
-        weighted = (hats * weight[:, None]).T
-        normal += weighted @ hats
-        aim += weighted @ gap
-        total += float(weight.sum())
-    normal, aim = normal / max(1.0, total), aim / max(1.0, total)
-    eye = torch.eye(HATS, dtype=torch.float64)
-    bend, slope = eye.diff(n=2, dim=0), eye.diff(dim=0)
-    stiff = STIFFNESS * bend.T @ bend + 0.01 * STIFFNESS * slope.T @ slope + 1e-6 * eye
-    stiff[0, 0] += STIFFNESS  # black stays black
-    heights = torch.linalg.solve(normal + stiff, aim)
-    # A display squeezes bright light, it never stretches it: above the middle the way back expands.
-    heights[HATS // 2 :] = torch.cummax(heights[HATS // 2 :], dim=0).values
-    grid = torch.linspace(0, 1, 256, dtype=torch.float64)
-    fitted = sum(hat * height for hat, height in zip(_hats(grid), heights, strict=True))
-    curve = torch.cummax(transfer.forward(srgb_to_linear(grid)) + fitted, dim=0).values
-    return ToneCurve(curve.float())
-
-
-def _block_means(pictures: Tensor) -> Tensor:
-    return F.avg_pool2d(pictures, BLOCK, ceil_mode=True, count_include_pad=False)
-
-
-def _hats(display: Tensor) -> Iterator[Tensor]:
-    """The weight of each knot at each code: a hat as wide as two steps, and they sum to 1."""
-    for knot in torch.linspace(0, 1, HATS).tolist():
-        yield (1 - (display - knot).abs() * (HATS - 1)).clamp(min=0)
 
 
 def ramp(values: Tensor, start: float, end: float) -> Tensor:
@@ -185,7 +95,7 @@ class WindowDetail:
         if amount == 0:
             return model, whole
         plate = self._through_curve(display) if known is None else known
-        clipped = ramp(display, CLIP_START, CLIP_END)
+        clipped = ramp(_without_holes(display), CLIP_START, CLIP_END)
         crushed = ramp(display, CRUSH_START, CRUSH_END)
         if clip_above is not None:
             clipped, crushed = clipped * clip_above, torch.zeros_like(crushed)
@@ -211,6 +121,15 @@ class WindowDetail:
 def _spoken(gap: Tensor) -> Tensor:
     """How much a model has said that lies this far beyond the plate, from nothing at 0 or below."""
     return (gap / SPOKEN).clamp(0, 1)
+
+
+def _without_holes(display: Tensor) -> Tensor:
+    """Fill the dark specks that noise and compression leave just below white, by means over 5 x 5.
+
+    Where the model is stops brighter than white, a speck that stays the plate's is a black dot.
+    """
+    means = F.avg_pool2d(display[None], 5, stride=1, padding=2, count_include_pad=False)[0]
+    return torch.maximum(display, means)
 
 
 def _meet(bright: Tensor, plate: Tensor, clipped: Tensor) -> Tensor:
@@ -260,9 +179,9 @@ def window_detail(
 def _anchor(gap: Tensor, display: Tensor, exposed: Tensor) -> float:
     """One number for the window: how far the model lies under the plate where that is bright."""
     bright = ramp(display.amax(dim=1, keepdim=True), 0.3, 0.7)
-    weight = _block_means(exposed).square() * (_block_means(bright) + 1e-3)
+    weight = block_means(exposed).square() * (block_means(bright) + 1e-3)
     total = float(weight.sum())
-    means = _block_means(gap).mean(dim=1, keepdim=True)
+    means = block_means(gap).mean(dim=1, keepdim=True)
     return float((means * weight).sum()) / total if total > 1e-3 else 0.0
 
 

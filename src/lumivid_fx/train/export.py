@@ -28,10 +28,10 @@ MANIFEST = """\
 name = "embedded"
 transfer = "logc3_rec709"
 sigmas = [[{sigmas}]]
-native_size = 256
+native_size = 384
 window_frames = 25
 overlap_frames = 9
-grain_px = 1
+grain_px = 8
 prompt_embedding = "scene_embedding.safetensors"
 lora = "hdr_lora.safetensors"
 """
@@ -86,7 +86,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Put a trained run together as a model folder.")
     parser.add_argument("--run", type=Path, required=True)
     parser.add_argument("--to", type=Path, required=True)
-    parser.add_argument("--sigmas", type=float, nargs="+", default=[1.0, 0.9, 0.6, 0.0])
+    parser.add_argument("--sigmas", type=float, nargs="+", default=[1.0, 0.0])
     args = parser.parse_args()
     export(args.run, args.to, tuple(args.sigmas))
 

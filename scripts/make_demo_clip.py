@@ -20,8 +20,9 @@ import numpy.typing as npt
 import torch
 from torch import Generator, Tensor
 
+from lumivid_fx.color.tone_curves import MID_GREY, sigmoid, srgb_encode
 from lumivid_fx.media.movie_writer import write_movie
-from lumivid_fx.train import clips, degradations
+from lumivid_fx.train import clips
 
 FRAMES, HEIGHT, WIDTH, FPS = 33, 288, 512, Fraction(24)
 EXPOSURE = 1.4
@@ -53,18 +54,18 @@ def light(map_path: Path) -> Tensor:
     """What the camera sees, ``f 3 h w`` linear Rec.709 at the clip's exposure: its truth."""
     seen = clips.render_view(clips.load_environment(map_path), move(), HEIGHT, WIDTH)
     key = torch.exp(seen.mean(dim=1).clamp(min=1e-5).log().mean())
-    return seen * (EXPOSURE * degradations.MID_GREY / key)
+    return seen * (EXPOSURE * MID_GREY / key)
 
 
 def tone(seen: Tensor) -> Tensor:
     """The camera's curve, display-linear."""
-    return degradations.sigmoid(seen, CONTRAST, WHITE)
+    return sigmoid(seen, CONTRAST, WHITE)
 
 
 def codes(seen: Tensor) -> Iterator[npt.NDArray[np.float32]]:
     """The clip's frames, ``h w 3`` display codes in [0, 1]."""
     generator = Generator().manual_seed(SEED)
-    for shown in degradations.srgb_encode(tone(seen)):
+    for shown in srgb_encode(tone(seen)):
         grain = GRAIN * torch.randn(shown.shape, generator=generator)
         yield np.ascontiguousarray((shown + grain).clamp(0, 1).permute(1, 2, 0).numpy())
 
@@ -77,7 +78,7 @@ def main() -> None:
     chosen = parser.parse_args()
     seen = light(chosen.map)
     write_movie(chosen.out, codes(seen), FPS)
-    blown = float((degradations.srgb_encode(tone(seen)).amax(dim=1) > 0.98).float().mean())
+    blown = float((srgb_encode(tone(seen)).amax(dim=1) > 0.98).float().mean())
     stops = math.log2(float(seen.max()))
     print(f"{chosen.out}: {chosen.out.stat().st_size:,} bytes, {blown:.1%} of it blown,")
     print(f"its light peaks {stops:.1f} stops over 1.0")

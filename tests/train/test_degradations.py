@@ -14,16 +14,13 @@ from PIL import Image
 from torch import Generator, Tensor
 
 from lumivid_fx.color.display_curves import srgb_to_linear
+from lumivid_fx.color.tone_curves import MID_GREY, ToneCurves, hable, srgb_encode
 from lumivid_fx.train.degradations import (
     CURVE_SHARES,
-    MID_GREY,
     Faults,
-    ToneCurves,
     degrade,
-    hable,
     random_exposures,
     random_tone_curves,
-    srgb_encode,
     transform_coded,
 )
 

@@ -7,8 +7,9 @@ import torch
 from torch import Generator, Tensor
 
 from lumivid_fx.color.primaries import between
+from lumivid_fx.color.tone_curves import MID_GREY, srgb_encode
 from lumivid_fx.color.transfer import LOGC3_REC709, TRANSFERS, Transfer
-from lumivid_fx.train.degradations import MID_GREY, Faults, srgb_encode
+from lumivid_fx.train.degradations import Faults
 from lumivid_fx.train.pairs import GAMUTS, Pairs, make_pairs
 from lumivid_fx.train.scenes import Scenes, made_up_environment
 

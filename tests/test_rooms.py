@@ -53,6 +53,7 @@ MAY_BE_NAMED_BY: dict[str, set[str]] = {
     "peft":          {"model", "pipeline", "train"},
     "accelerate":    {"model"},
     "transformers":  set(),
+    "huggingface_hub": {"model"},
     "torchvision":   set(),
     "zmq":           {"client", "worker"},
     "msgpack":       {"protocol"},

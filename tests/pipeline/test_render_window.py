@@ -23,7 +23,7 @@ from lumivid_fx.pipeline.render_window import (
     unpack,
     upsample,
 )
-from lumivid_fx.pipeline.sampling import STAGE_2_SIGMAS
+from lumivid_fx.model.schedules import STAGE_2_SIGMAS
 from lumivid_fx.pipeline.tiles import cut_tiles
 
 from .plain_chain import PlainChain, Record, as_tokens

@@ -14,8 +14,9 @@ from typing import Any
 import torch
 from diffusers import AutoencoderKLLTX2Video
 from safetensors.torch import save_file
-from tests.tiny_model import CHANNELS, WIDTH, tiny_lora, tiny_transformer, tiny_upsampler
 from torch import Tensor
+
+from tests.tiny_model import CHANNELS, WIDTH, tiny_lora, tiny_transformer, tiny_upsampler
 
 CHECKPOINT = "ltx-2.3-22b-distilled-tiny.safetensors"
 UPSAMPLER = "spatial-upscaler-x2.safetensors"

@@ -1,4 +1,4 @@
-"""Tiny models as Lightricks publishes them: official names, official config, audio beside the video.
+"""Tiny models as Lightricks publishes them: its names, its config, audio beside the video.
 
 The names are written down here once more, from diffusers' side: what is loaded is held against
 these, not against the loader's own table.

@@ -26,7 +26,9 @@ class RenderOptions(TypedDict, total=False):
     Attributes:
         deliver: EXRs at the target, or pixels; left out, what the target suggests.
         settings: What decides about the picture; left out, the worker's defaults.
-        model: Model folder; left out, the worker's own.
+        mask: Image sequence or still that limits where the model speaks.
+        model: Name in the worker's library, or model folder, with a slash; left out, the worker's
+            own.
         lora: LoRA in place of the model's own.
         lora_strength: 1 as trained, 0 none.
         ocio: A studio's OCIO config.
@@ -38,6 +40,7 @@ class RenderOptions(TypedDict, total=False):
 
     deliver: Literal["path", "pixels"] | None
     settings: Settings | None
+    mask: StrPath | None
     model: StrPath | None
     lora: StrPath | None
     lora_strength: float
@@ -65,7 +68,8 @@ def make_request(
         frames=frames,
         deliver=options.get("deliver") or ("pixels" if target is None else "path"),
         settings=options.get("settings") or Settings(),
-        model=_absolute_or_none(options.get("model")),
+        mask=_absolute_or_none(options.get("mask")),
+        model=_model(options.get("model")),
         lora=_absolute_or_none(options.get("lora")),
         lora_strength=options.get("lora_strength", 1.0),
         ocio=_absolute_or_none(options.get("ocio")),
@@ -103,6 +107,12 @@ def job_id(job: str | None) -> str:
     if not _ID.fullmatch(job):
         raise InputError(f"{job!r} is no job's id, which has 32 hex digits, small ones")
     return job
+
+
+def _model(model: StrPath | None) -> str | None:
+    """A name as it is, a path from the root on."""
+    text = None if model is None else os.fspath(model)
+    return text if text is None or "/" not in text else _absolute(text)
 
 
 def _absolute_or_none(path: StrPath | None) -> str | None:

@@ -23,7 +23,7 @@ from lumivid_fx.model.digests import file_digest
 from lumivid_fx.model.library import check_name, library_folder
 from lumivid_fx.model.lora import read_lora
 from lumivid_fx.model.manifest import MANIFEST_NAME, Manifest, read_manifest, write_manifest
-from lumivid_fx.model.parts import Part, look_at, read_json, transformer_prefix, vae_prefix
+from lumivid_fx.model.parts import look_at, read_json, transformer_prefix, vae_prefix
 from lumivid_fx.model.published import DISTILLED, HDR_LORA, SCENE_EMBEDDING, require_published
 from lumivid_fx.model.ready import ready_file, write_ready
 from lumivid_fx.model.schedules import SCHEDULES
@@ -285,11 +285,7 @@ def _only(found: Sequence[tuple[Path, float]], what: str) -> Path | None:
 
 def _hash(sources: Sources, on_progress: Progress) -> list[Path]:
     """Hash every file of a model; those with a published name must be what was published."""
-    parts: list[Part] = [sources.transformer, sources.vae]
-    parts += [sources.upsampler] if sources.upsampler is not None else []
-    paths = [file.path for part in parts for file in part.files]
-    paths += [sources.embedding, *(lora.path for lora, _ in sources.loras)]
-    paths = list(dict.fromkeys(paths))
+    paths = [file.path for file in sources.files]
     total, done = sum(path.stat().st_size for path in paths), 0
     for path in paths:
         require_published(path)

@@ -57,26 +57,35 @@ def check_name(name: str) -> str:
     return name
 
 
-def is_name(model: str | os.PathLike[str]) -> bool:
-    """Whether this is a name and not a path: a word without a slash, that is no folder here."""
-    text = os.fspath(model)
-    return _NAME.fullmatch(text) is not None and not (Path(text) / MANIFEST_NAME).is_file()
+def is_entry_name(model: str | os.PathLike[str] | None) -> bool:
+    """Whether this is a name and not a path: a word without a slash."""
+    return model is not None and _NAME.fullmatch(os.fspath(model)) is not None
 
 
 def find_model(model: str | os.PathLike[str] | None) -> Path:
     """The folder of a model.
 
     Args:
-        model: A name, a folder, or None for the embedded model.
+        model: A name, a folder, or None for the embedded model. A folder of the current one wants
+            a slash, as ``./mine``, unless no model is called so.
 
     Raises:
         InputError: There is no model of that name.
     """
     if model is None:
         return EMBEDDED
-    if not is_name(model):
+    known = is_entry_name(model) and (library_folder() / model / MANIFEST_NAME).is_file()
+    if not known and (Path(model) / MANIFEST_NAME).is_file():
         return Path(model)
-    name = os.fspath(model)
+    return find_entry(os.fspath(model)) if is_entry_name(model) else Path(model)
+
+
+def find_entry(name: str) -> Path:
+    """The folder of a model of the library, or of the embedded one by its name.
+
+    Raises:
+        InputError: There is no model of that name.
+    """
     if name == "embedded":
         return EMBEDDED
     folder = library_folder() / name

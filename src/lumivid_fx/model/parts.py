@@ -244,6 +244,11 @@ def look_at(path: Path) -> TensorFile:
 
 def damaged(path: Path, error: Exception) -> InputError:
     """What is said of a file that cannot be read."""
+    if isinstance(error, PermissionError):
+        return InputError(
+            f"{path} may not be read here; check its permissions, and start a worker again that "
+            "was there before the model was added"
+        )
     said = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
     return InputError(f"{path} is damaged ({said}); download it again")
 

@@ -34,7 +34,7 @@ from lumivid_fx.model.published import (
     require_published,
 )
 from lumivid_fx.model.ready import ready_key
-from lumivid_fx.model.tensor_file import TensorEntry
+from lumivid_fx.model.tensor_file import TensorEntry, TensorFile
 from lumivid_fx.model.video_only import build_video_transformer
 
 
@@ -75,17 +75,26 @@ class Sources:
         digests = [file_digest(path) for path in [*files, *(lora.path for lora, _ in self.loras)]]
         return ready_key(said, digests)
 
+    @property
+    def parts(self) -> list[Part]:
+        """Transformer, VAE and upsampler, as far as there are."""
+        return [p for p in (self.transformer, self.vae, self.upsampler) if p is not None]
+
+    @property
+    def files(self) -> list[TensorFile]:
+        """Every file that weights are in, each once."""
+        paths = [self.embedding, *(lora.path for lora, _ in self.loras)]
+        found = [file for part in self.parts for file in part.files]
+        return list({f.path: f for f in [*found, *map(look_at, paths)]}.values())
+
     def digest(self) -> str:
         """SHA-256 over all that decides about a picture: every file, and every number beside."""
-        parts = [part for part in (self.transformer, self.vae, self.upsampler) if part is not None]
         said = [
             asdict(self.manifest.without_paths),
             [[lora.path.name, strength] for lora, strength in self.loras],
-            [part.config for part in parts],
+            [part.config for part in self.parts],
         ]
-        files = [file.path for part in parts for file in part.files]
-        files += [self.embedding, *(lora.path for lora, _ in self.loras)]
-        return joint_digest(json.dumps(said, sort_keys=True), files)
+        return joint_digest(json.dumps(said, sort_keys=True), [file.path for file in self.files])
 
 
 def open_sources(

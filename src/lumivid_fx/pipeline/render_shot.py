@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from lumivid_fx.color.spaces import LINEAR_REC709, ColorSpaces
 from lumivid_fx.color.transfer import ClipCount
@@ -22,6 +23,7 @@ from lumivid_fx.model.checkpoint import HdrModel
 from lumivid_fx.model.manifest import check_sigmas
 from lumivid_fx.pipeline.detail import WindowDetail, window_detail
 from lumivid_fx.pipeline.ingest import Ingest, Pixels, SmallFrames
+from lumivid_fx.pipeline.mask import ShotMask
 from lumivid_fx.pipeline.noise import NoiseSource
 from lumivid_fx.pipeline.reference import fit_size
 from lumivid_fx.pipeline.render_window import Sampling, render_window
@@ -43,6 +45,12 @@ class ShotSettings:
         exposure: Stops added to the result.
         model_size: Longest side the model sees, pixels; None takes the model's own, 0 the plate's.
         tile: Edge of a tile in latents; None for no tiles.
+        vae_tile: Edge of the VAE's tiles in latents; None takes the model's, and `tile` at most.
+        vae_frames: Length of the VAE's tiles in latents; None takes the model's.
+        tilers: ``seamless``, or ``reference`` for the reference code's own tiles.
+        high_quality: Show the model every frame twice; takes twice the time, and flickers less.
+        mask: Image sequence or still that limits where the model speaks: 0 is the plate, 1 the
+            model.
         window: Frames rendered at once; None takes the model's.
         overlap: Frames two windows share; None takes the model's.
         fps: Frames a second; None takes the plate's, or 24.
@@ -58,6 +66,11 @@ class ShotSettings:
     exposure: float = 0.0
     model_size: int | None = None
     tile: int | None = None
+    vae_tile: int | None = None
+    vae_frames: int | None = None
+    tilers: str = "seamless"
+    high_quality: bool = False
+    mask: str | None = None
     window: int | None = None
     overlap: int | None = None
     fps: float | None = None
@@ -111,6 +124,8 @@ def render_shot(
     spaces: ColorSpaces,
     wanted: Collection[int],
     on_progress: ProgressCallback,
+    *,
+    mask: ShotMask | None = None,
 ) -> Iterator[FinishedFrame]:
     """Render the wanted frames of a plate, in order.
 
@@ -123,6 +138,7 @@ def render_shot(
         spaces: The colour config.
         wanted: Frame numbers to render; the windows they lie in are rendered whole.
         on_progress: Progress and cancel.
+        mask: Where the model speaks; None is everywhere.
 
     Yields:
         Finished frames; when one arrives it is final.
@@ -157,6 +173,10 @@ def render_shot(
         fps=settings.fps or float(ahead.fps or 24),
         reference_strength=settings.reference_strength,
         tile=settings.tile,
+        vae_tile=_least(settings.vae_tile or manifest.vae_tile, settings.tile),
+        vae_frames=settings.vae_frames or manifest.vae_frames,
+        reference_tilers=settings.tilers == "reference",
+        high_quality=settings.high_quality,
     )
     live: list[_Rendered] = []
     for place, window in enumerate(needed):
@@ -173,7 +193,9 @@ def render_shot(
         live.append(_render(window, small, ingest, model, sampling, step))
         until = needed[place + 1].first if place + 1 < len(needed) else window.last + 1
         while indices and indices[0] < until:
-            yield _merge(indices.pop(0), live, behind, ingest, settings)
+            index = indices.pop(0)
+            shown = None if mask is None else mask.read(ahead.first_frame + index)
+            yield _merge(index, live, behind, ingest, settings, shown)
 
 
 @dataclass(frozen=True)
@@ -226,7 +248,12 @@ def _render(
 
 
 def _merge(
-    index: int, live: list[_Rendered], behind: Plate, ingest: Ingest, settings: ShotSettings
+    index: int,
+    live: list[_Rendered],
+    behind: Plate,
+    ingest: Ingest,
+    settings: ShotSettings,
+    mask: Tensor | None,
 ) -> FinishedFrame:
     frame = behind.read(behind.first_frame + index)
     display, known = ingest.display(frame), ingest.known(frame)
@@ -240,6 +267,10 @@ def _merge(
             codes = rendered.detail.merge(
                 index - window.first, display, known, settings.detail, own
             )
+            if mask is not None:
+                curve = rendered.detail.curve
+                plate = known if curve is None else curve(display)
+                codes = codes if plate is None else torch.lerp(plate, codes, mask)
             total = total + codes * window.weight(index)
             clipped = clipped + rendered.clipped[index - window.first]
     light = ingest.transfer.inverse(total) * 2.0**settings.exposure
@@ -248,3 +279,8 @@ def _merge(
     if frame.alpha is not None and UNASSOCIATED in frame.attributes:
         rgb = rgb * frame.alpha[..., None]
     return FinishedFrame(frame, rgb, clipped)
+
+
+def _least(*sizes: int | None) -> int | None:
+    """The smallest of those that are given."""
+    return min((size for size in sizes if size is not None), default=None)

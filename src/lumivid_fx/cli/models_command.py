@@ -121,7 +121,8 @@ def pull(
     """
     stopped = "what has come stays, and the same command goes on"
     with one_sentence(as_json=as_json, interrupted=lambda: stopped):
-        os.environ["HF_HUB_OFFLINE"] = "0"  # the one command that goes out
+        os.environ["HF_HUB_OFFLINE"] = "0"  # the one command that goes out, and for files alone
+        os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
         quieten_libraries()
         from lumivid_fx.model.adding import Given
         from lumivid_fx.model.hub import pull as fetch

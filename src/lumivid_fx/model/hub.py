@@ -82,7 +82,15 @@ def pull(
     """
     from huggingface_hub import errors
 
-    told = [_told(file) for file in files]
+    told = []
+    for file in files:
+        try:
+            told.append(_told(file))
+        except errors.RemoteEntryNotFoundError as error:
+            raise InputError(
+                f"{file.repo} has no file {file.name} any more; look there for its successor, and "
+                "use `lumivid models add` with what you find"
+            ) from error
     missing = sum(
         size for file, (size, _) in zip(files, told, strict=True) if not _place(file).is_file()
     )
@@ -96,13 +104,7 @@ def pull(
     paths = []
     for file, (size, sha256) in zip(files, told, strict=True):
         on_progress(f"fetching {file.name}", 0, size)
-        try:
-            path = _fetch(file.repo, file.name)
-        except errors.RemoteEntryNotFoundError as error:
-            raise InputError(
-                f"{file.repo} has no file {file.name} any more; look there for its successor, and "
-                "use `lumivid models add` with what you find"
-            ) from error
+        path = _fetch(file.repo, file.name)
         done = 0
 
         def count(more: int, file: PublishedFile = file, size: int = size) -> None:

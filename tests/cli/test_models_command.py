@@ -1,4 +1,4 @@
-"""`lumivid models`: official files under a name, and a render by that name, here and at a worker."""
+"""`lumivid models`: official files under a name, and a render by it, here and at a worker."""
 
 from __future__ import annotations
 

@@ -24,10 +24,10 @@ if TYPE_CHECKING:
 LICENCE_NAMES = ("LICENSE", "LICENSE.md", "LICENSE.txt")
 
 WHO_MUST_PAY = (
-    "These weights are Lightricks', under the LTX-2 community licence. An entity with at least "
-    "10,000,000 US dollars of yearly revenue needs a paid licence from Lightricks, unless its "
-    "purpose is not commercial. Models made from them are under it too. This is our summary and no "
-    "advice: the licence itself counts."
+    "These weights are Lightricks', under the LTX-2 community licence. An entity with annual "
+    "revenue of at least 10,000,000 US dollars, its parents and subsidiaries counted, needs a paid "
+    "licence from Lightricks. Weights that are trained from them come under the same licence. This "
+    "is a summary of ours and no legal advice: the text that came with the files holds."
 )
 
 _Answer = TypeVar("_Answer")

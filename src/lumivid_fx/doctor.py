@@ -62,7 +62,7 @@ class Check:
     remedy: str = ""
 
 
-def examine(model: str | None = None, ocio: str | None = None) -> Iterator[Check]:
+def examine(model: str | Path | None = None, ocio: str | None = None) -> Iterator[Check]:
     """Look at everything, one row after the other.
 
     Args:
@@ -192,7 +192,7 @@ def _disk() -> Check:
     return Check("disk", "warn", found, "free space, or render to another disk")
 
 
-def _model(asked: str | None) -> Check:
+def _model(asked: str | Path | None) -> Check:
     """Headers of a large model are held against each other; a small one is loaded too."""
     from lumivid_fx.model.checkpoint import load_model
     from lumivid_fx.model.library import find_model

@@ -114,7 +114,7 @@ def test_a_file_that_was_lost(official: Path, tmp_path: Path) -> None:
 
 def test_refusals(home: Path, official: Path, tmp_path: Path) -> None:
     """What is wrong with files, names and strengths is one sentence."""
-    for arguments, told in (
+    refused: list[tuple[tuple[str | Path, ...], str]] = [
         (("add", "ltx-tiny", official), "there is a model 'ltx-tiny' already"),
         (("add", "a/b", official), "is no model's name"),
         (
@@ -125,7 +125,8 @@ def test_refusals(home: Path, official: Path, tmp_path: Path) -> None:
         (("add", "new", tmp_path / "none.safetensors"), "does not exist; check the path"),
         (("verify", "nothing"), "there is no model 'nothing'"),
         (("pull", "sora"), "'sora' is not known here; known are ltx-2.3-hdr"),
-    ):
+    ]
+    for arguments, told in refused:
         result = lumivid("models", *arguments, home=home)
         assert result.exit_code == 2, arguments
         assert told in the_sentence(result)
@@ -135,7 +136,13 @@ def test_refusals(home: Path, official: Path, tmp_path: Path) -> None:
 def test_strength_of_a_lora(home: Path, official: Path) -> None:
     """FILE:0.5 is a strength, and stands in the entry."""
     given = [official / name for name in (EMBEDDING, UPSAMPLER, CHECKPOINT)]
-    arguments = ("add", "half", f"{official / HDR_LORA}:0.5", *given, "--json")
+    arguments: tuple[str | Path, ...] = (
+        "add",
+        "half",
+        f"{official / HDR_LORA}:0.5",
+        *given,
+        "--json",
+    )
     result = lumivid("models", *arguments, home=home)
     assert result.exit_code == 0, result.stderr
     assert "lora_strength = 0.5" in (home / "models" / "half" / "lumivid.toml").read_text("utf-8")

@@ -117,7 +117,6 @@ def open_sources(
     ratios = vae_ratios(vae)
     at = folder / manifest.transformer
     transformer = official_transformer(look_at(at), ratios) if at.is_file() else diffusers_part(at)
-    build_empty(build_video_transformer, transformer)
     upsampler = _upsampler(folder, manifest)
     if upsampler is not None:
         build_empty(LTX2LatentUpsamplerModel.from_config, upsampler)
@@ -147,6 +146,7 @@ def open_sources(
     embedding = folder / manifest.prompt_embedding
     embedding_entry(embedding, context_width(transformer))
     curve = _curve(folder, manifest, stack)
+    build_empty(build_video_transformer, transformer)  # last: 48 blocks take most of a second
     return Sources(folder, manifest, transformer, vae, upsampler, embedding, tuple(stack), curve)
 
 
@@ -161,7 +161,8 @@ def context_width(transformer: Part) -> int:
     """Width of the prompt embedding that a transformer takes."""
     projected = transformer.config.get("use_prompt_embeddings", True)  # LTX-2.0; not in 2.3
     name = "caption_channels" if projected else "cross_attention_dim"
-    return int(transformer.config.get(name, 0))
+    width = transformer.config.get(name)
+    return width if isinstance(width, int) else 0
 
 
 def embedding_entry(path: Path, width: int) -> TensorEntry:

@@ -24,9 +24,9 @@ from safetensors.torch import save_file
 
 from benchmarks.table import show, take_turns
 from lumivid_fx.model.checkpoint import load_model
+from lumivid_fx.model.schedules import DISTILLED_SIGMAS
 from lumivid_fx.pipeline.noise import SeededNoise
 from lumivid_fx.pipeline.render_window import Sampling, render_window
-from lumivid_fx.pipeline.sampling import DISTILLED_SIGMAS
 
 WIDTH, LAYERS, CHANNELS, RANK = 512, 6, 32, 32
 FRAMES, HEIGHT, PICTURE_WIDTH = 17, 256, 448

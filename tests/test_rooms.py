@@ -54,6 +54,7 @@ MAY_BE_NAMED_BY: dict[str, set[str]] = {
     "peft":          {"model", "pipeline", "train"},
     "accelerate":    {"model", "train"},
     "transformers":  set(),
+    "huggingface_hub": {"model"},
     "torchvision":   set(),
     "pycvvdp":       {"evaluation"},  # it and lpips run in an environment of their own
     "lpips":         {"evaluation"},

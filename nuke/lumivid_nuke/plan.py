@@ -78,7 +78,7 @@ class Plan:
                 steps=said.steps or None,
                 detail=said.detail,
                 model_size=said.model_side,
-                mask=True,
+                generated=True,
             ),
             model=said.model or None,
             lora=said.lora or None,

@@ -29,6 +29,9 @@ ENOUGH_MEMORY_GB = 4.0
 ENOUGH_DISK_GB = 5.0
 """About 400 frames of half-float 1080p."""
 
+LOADED_MB = 2000
+"""Size of a model up to which it is loaded to see whether it can be."""
+
 PUBLISHED_LOGC3 = {0.0: 0.092809, 0.18: 0.391007, 1.0: 0.570632}
 """Light to code. Source: ARRI, "ALEXA Log C Curve - Usage in VFX", EI 800."""
 
@@ -59,11 +62,11 @@ class Check:
     remedy: str = ""
 
 
-def examine(model: Path | None = None, ocio: str | None = None) -> Iterator[Check]:
+def examine(model: str | Path | None = None, ocio: str | None = None) -> Iterator[Check]:
     """Look at everything, one row after the other.
 
     Args:
-        model: A model folder in place of the embedded one.
+        model: A model's name or folder, in place of the embedded one.
         ocio: A studio's OCIO config in place of the built-in one.
     """
     yield _python()
@@ -189,18 +192,24 @@ def _disk() -> Check:
     return Check("disk", "warn", found, "free space, or render to another disk")
 
 
-def _model(folder: Path | None) -> Check:
-    from lumivid_fx.model.checkpoint import EMBEDDED, load_model
+def _model(asked: str | Path | None) -> Check:
+    """Headers of a large model are held against each other; a small one is loaded too."""
+    from lumivid_fx.model.checkpoint import load_model
+    from lumivid_fx.model.library import find_model
+    from lumivid_fx.model.manifest import read_manifest
+    from lumivid_fx.model.sources import open_sources
 
-    model = load_model(folder)
-    files = [path for path in (folder or EMBEDDED).rglob("*") if path.is_file()]
-    size = sum(path.stat().st_size for path in files) / 1e6
-    stages = " + ".join(str(len(sigmas) - 1) for sigmas in model.manifest.sigmas)
+    folder = find_model(asked)
+    sources = open_sources(folder, read_manifest(folder))
+    size = sum(file.size for file in sources.files) / 1e6
+    if size < LOADED_MB:
+        load_model(folder)
+    stages = " + ".join(str(len(sigmas) - 1) for sigmas in sources.manifest.sigmas)
     return Check(
         "model",
         "ok",
-        f"{model.manifest.name}, {size:.1f} MB, {model.transfer.name}, {stages} steps, "
-        f"digest {model.digest[:12]}",
+        f"{sources.manifest.name}, {size:.1f} MB, {sources.transfer.name}, {stages} steps, "
+        f"digest {sources.digest()[:12]}",
     )
 
 

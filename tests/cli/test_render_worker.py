@@ -118,7 +118,7 @@ def test_options_reach_the_render(worker: RunningWorker, show: Path) -> None:
         *("--compression", "piz", "--steps", "2", "--detail", "0", "--seed", "7", "--tile", "16"),
         *("--reference-strength", "0.5", "--model-size", "32", "--lora-strength", "0.25"),
         *("--window", "17", "--overlap", "1", "--source-view", "rec709", "--input-space", "srgb"),
-        "--mask",
+        "--generated",
     )
     assert render(worker, show / "plate", show / "a.exr", *options).exit_code == 0
     home = Path(worker.environ[HOME])
@@ -143,7 +143,7 @@ def test_options_reach_the_render(worker: RunningWorker, show: Path) -> None:
         "window": 17,
         "overlap": 1,
         "fps": 25,
-        "mask": True,
+        "generated": True,
     }
     assert {name: settings[name] for name in asked} == asked
 

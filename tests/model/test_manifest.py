@@ -23,6 +23,8 @@ WHOLE = {
     "lora": '"hdr.safetensors"',
 }
 
+NEEDED = WHOLE.keys() - {"native_size", "grain_px", "lora", "transfer"}
+
 
 def write(folder: Path, **changes: str | None) -> Path:
     """Write a manifest with entries changed, or left out."""
@@ -48,8 +50,13 @@ def test_whole_manifest(tmp_path: Path) -> None:
 
 
 def test_entries_that_may_be_left_out(tmp_path: Path) -> None:
-    """Without a native size or a LoRA the model has none, and its highlights are not smoothed."""
-    manifest = read_manifest(write(tmp_path, native_size=None, grain_px=None, lora=None))
+    """Without a native size or a LoRA the model has none, and its highlights are not smoothed.
+
+    Without a curve, the LoRA says it.
+    """
+    left_out = {"native_size": None, "grain_px": None, "lora": None, "transfer": None}
+    manifest = read_manifest(write(tmp_path, **left_out))
+    assert manifest.transfer is None
     assert manifest.native_size is None
     assert manifest.grain_px == 1
     assert manifest.lora is None
@@ -73,7 +80,7 @@ def test_damaged_manifest(tmp_path: Path, content: bytes) -> None:
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        *((name, None) for name in WHOLE if name not in {"native_size", "grain_px", "lora"}),
+        *((name, None) for name in sorted(NEEDED)),
         ("sigmas", "3"),
         ("sigmas", "[1.0, 0.0]"),
         ("sigmas", '[["high", 0.0]]'),

@@ -61,7 +61,7 @@ class ExrRunner(QuickRunner):
             beside = path.with_name(f".{path.stem}.part.exr")
             output = OpenImageIO.ImageOutput.create(str(beside))
             assert output is not None
-            if order.request.settings.mask:
+            if order.request.settings.generated:
                 pixels = np.concatenate([pixels, mask], axis=-1)
             height, width, channels = pixels.shape
             spec = OpenImageIO.ImageSpec(width, height, channels, OpenImageIO.HALF)

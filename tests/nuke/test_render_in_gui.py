@@ -144,7 +144,7 @@ def test_mask_comes_with_the_result(
     lumivid_nuke.submit(node)
     wait_until_idle(node)
     (sent,) = requests
-    assert sent.settings.mask
+    assert sent.settings.generated
     node["mode"].setValue("mask")
     assert level(1001) < MASKED <= level(1004)
     assert [channel(node, frame, 3) for frame in (1001, 1004)] == [0.0, 1.0]

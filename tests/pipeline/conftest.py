@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import copy
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 from tests.tiny_model import quick_vae, write_tiny_model
+from torch import nn
 
 from lumivid_fx.color.spaces import ColorSpaces
 from lumivid_fx.model.checkpoint import HdrModel, load_model
@@ -28,6 +32,19 @@ def quick_model(tmp_path_factory: pytest.TempPathFactory) -> HdrModel:
     """One stage, 8 pixels a latent: small pictures have several latents an edge."""
     folder = tmp_path_factory.mktemp("quick")
     return load_model(write_tiny_model(folder, stages=1, vae=quick_vae()))
+
+
+@pytest.fixture(scope="session")
+def local_model(quick_model: HdrModel) -> HdrModel:
+    """A model whose VAE looks mostly near in space and time, as trained ones do."""
+    vae = copy.deepcopy(quick_model.vae)
+    taps = torch.full((3, 3, 3), 0.2)
+    taps[1, 1, 1] = 1
+    with torch.no_grad():
+        for layer in vae.modules():
+            if isinstance(layer, nn.Conv3d) and layer.kernel_size == (3, 3, 3):
+                layer.weight.mul_(taps)
+    return replace(quick_model, vae=vae)
 
 
 @pytest.fixture(scope="session")

@@ -10,10 +10,12 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+import OpenImageIO
 from tests.media.files import write_image
 
 from lumivid_fx.errors import InputError
 from lumivid_fx.media import Frame, Plate, Windows
+from lumivid_fx.pipeline.frame_writer import GENERATED
 
 Pixels = npt.NDArray[np.float32]
 
@@ -132,3 +134,14 @@ def write_png(
         path = folder / f"plate.{number:04d}.png"
         write_image(path, pixels, attributes={"oiio:UnassociatedAlpha": 1})
     return str(folder / "plate.####.png")
+
+
+def generated_of(path: Path) -> npt.NDArray[np.float16]:
+    """How much of each pixel of a frame is the model's, as it is stored."""
+    image = OpenImageIO.ImageInput.open(str(path))
+    assert image is not None
+    at = list(image.spec().channelnames).index(GENERATED)
+    channel = image.read_image(0, 0, at, at + 1, OpenImageIO.HALF)
+    image.close()
+    assert channel is not None
+    return np.asarray(channel[..., 0])

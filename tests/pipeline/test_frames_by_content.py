@@ -153,7 +153,7 @@ def test_a_changed_frame_costs_its_windows(run: Run, plate: str, tmp_path: Path)
         {"settings": replace(QUICK, seed=1)},
         {"settings": replace(QUICK, fps=25.0)},
         {"settings": replace(QUICK, window=17)},
-        {"settings": replace(QUICK, mask=True)},
+        {"settings": replace(QUICK, generated=True)},
         {"compression": "zips"},
         {"ocio": "config.ocio"},
     ],

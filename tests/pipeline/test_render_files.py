@@ -11,8 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
-import OpenImageIO
 import pytest
 
 import lumivid_fx
@@ -27,7 +25,7 @@ from lumivid_fx.pipeline.frame_writer import GENERATED
 from lumivid_fx.pipeline.render_files import RenderReport, render
 from lumivid_fx.pipeline.render_shot import Progress, ShotSettings
 
-from .plates import picture, write_png
+from .plates import generated_of, picture, write_png
 
 QUICK = ShotSettings(sigmas=((1.0, 0.0),))
 
@@ -158,17 +156,6 @@ def test_everything_beside_the_pixels_goes_through(run: Run, tmp_path: Path) -> 
                 assert other.attributes[name] == one.attributes[name]
 
 
-def mask_of(path: Path) -> npt.NDArray[np.float16]:
-    """A frame's mask, as it is stored."""
-    image = OpenImageIO.ImageInput.open(str(path))
-    assert image is not None
-    at = list(image.spec().channelnames).index(GENERATED)
-    mask = image.read_image(0, 0, at, at + 1, OpenImageIO.HALF)
-    image.close()
-    assert mask is not None
-    return np.asarray(mask[..., 0])
-
-
 def test_mask_tells_the_models_pixels(run: Run, plate: str, tmp_path: Path) -> None:
     """0 exactly where a frame is the plate's own, also where windows meet; the picture is the same.
 
@@ -177,14 +164,14 @@ def test_mask_tells_the_models_pixels(run: Run, plate: str, tmp_path: Path) -> N
     settings = replace(QUICK, source_view="srgb")
     plain, masked = tmp_path / "plain", tmp_path / "masked"
     run(plate, plain / "a.####.exr", settings=settings)
-    run(plate, masked / "a.####.exr", settings=replace(settings, mask=True))
+    run(plate, masked / "a.####.exr", settings=replace(settings, generated=True))
     for number in (1001, 1020, 1030):
         before, after = (
             open_plate(str(folder / f"a.{number}.exr")).read(number).rgb
             for folder in (plain, masked)
         )
         assert np.array_equal(before, after)
-        mask = mask_of(masked / f"a.{number}.exr")
+        mask = generated_of(masked / f"a.{number}.exr")
         assert mask.shape == (24, 32)
         assert (mask.min(), mask.max()) == (0, 1)
         codes = open_plate(plate).read(number).rgb
@@ -205,17 +192,17 @@ def test_mask_is_the_channel_that_the_node_shows() -> None:
 
 def test_mask_without_detail_is_full(run: Run, plate: str, tmp_path: Path) -> None:
     """The model alone speaks, also where two windows are cross-faded."""
-    settings = replace(QUICK, detail=0.0, mask=True)
+    settings = replace(QUICK, detail=0.0, generated=True)
     report = run(plate, tmp_path / "a.####.exr", settings=settings)
-    assert {float(value) for path in report.frames for value in mask_of(path).flat} == {1.0}
+    assert {float(value) for path in report.frames for value in generated_of(path).flat} == {1.0}
 
 
 def test_mask_has_overscan_and_no_alpha_in_it(run: Run, tmp_path: Path) -> None:
     """It covers the data window as the picture does, and is not multiplied by the matte."""
     source, windows = write_plate(tmp_path / "in", range(1, 2))
     out = tmp_path / "out.exr"
-    run(source, out, settings=replace(QUICK, detail=0.25, mask=True))
-    mask = mask_of(out)
+    run(source, out, settings=replace(QUICK, detail=0.25, generated=True))
+    mask = generated_of(out)
     assert mask.shape == (windows.data_height, windows.data_width)
     assert float(mask.min()) == 0.75
     frame = open_plate(str(out)).read(1)
@@ -226,7 +213,7 @@ def test_mask_has_overscan_and_no_alpha_in_it(run: Run, tmp_path: Path) -> None:
 
 def test_mask_survives_a_resume(run: Run, plate: str, tmp_path: Path) -> None:
     """In two runs the bytes of one; frames without a mask are not taken for frames with one."""
-    settings = replace(QUICK, mask=True)
+    settings = replace(QUICK, generated=True)
     run(plate, tmp_path / "whole" / "a.####.exr", settings=settings)
     run(plate, tmp_path / "parts" / "a.####.exr", settings=settings, frames="1018-1030")
     report = run(plate, tmp_path / "parts" / "a.####.exr", settings=settings)

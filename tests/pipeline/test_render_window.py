@@ -12,19 +12,12 @@ import torch
 from torch import Tensor
 
 from lumivid_fx.model.checkpoint import HdrModel, load_model
+from lumivid_fx.model.schedules import STAGE_2_SIGMAS
 from lumivid_fx.pipeline.noise import SeededNoise
 from lumivid_fx.pipeline.reference import halve, reflect_pad
-from lumivid_fx.pipeline.render_window import (
-    Sampling,
-    decode,
-    encode,
-    pack,
-    render_window,
-    unpack,
-    upsample,
-)
-from lumivid_fx.pipeline.sampling import STAGE_2_SIGMAS
+from lumivid_fx.pipeline.render_window import Sampling, pack, render_window, unpack
 from lumivid_fx.pipeline.tiles import cut_tiles
+from lumivid_fx.pipeline.vae import decode, encode, upsample
 
 from .plain_chain import PlainChain, Record, as_tokens
 
@@ -46,6 +39,10 @@ class GivenNoise:
         """Noise of a latent frame."""
         number = hash((self.seed, frame, stage, role == "target")) % 2**31
         return torch.randn(shape, generator=torch.Generator().manual_seed(number))
+
+    def tokens(self, count: int, channels: int, *, tile: int) -> Tensor:
+        """Noise in one draw, as the reference code makes it."""
+        return SeededNoise(self.seed).tokens(count, channels, tile=tile)
 
     def window(self, shape: tuple[int, ...], stage: int, role: str = "target") -> Tensor:
         """All of a window's, ``1 c f h w``."""

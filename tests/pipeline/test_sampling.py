@@ -13,9 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
+from lumivid_fx.model.schedules import DISTILLED_SIGMAS, STAGE_2_SIGMAS
 from lumivid_fx.pipeline.sampling import (
-    DISTILLED_SIGMAS,
-    STAGE_2_SIGMAS,
     Latents,
     denoise,
 )

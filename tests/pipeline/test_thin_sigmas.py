@@ -7,9 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lumivid_fx.errors import InputError
+from lumivid_fx.model.schedules import DISTILLED_SIGMAS, STAGE_2_SIGMAS
 from lumivid_fx.pipeline.sampling import (
-    DISTILLED_SIGMAS,
-    STAGE_2_SIGMAS,
     thin_schedule,
     thin_sigmas,
 )

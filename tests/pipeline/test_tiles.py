@@ -15,8 +15,8 @@ from torch import Tensor, nn
 
 from lumivid_fx.errors import InputError
 from lumivid_fx.model.checkpoint import HdrModel
-from lumivid_fx.pipeline.render_window import decode, encode
 from lumivid_fx.pipeline.tiles import MARGIN, Tile, cut_axis, cut_tiles, over_tiles
+from lumivid_fx.pipeline.vae import decode, encode
 
 
 @st.composite

@@ -29,9 +29,21 @@ def test_every_frame_is_covered(plan: tuple[int, int, int, int]) -> None:
     for frame in range(frames):
         weights = [w.weight(frame) for w in windows if w.first <= frame <= w.last]
         assert 1 <= len(weights) <= 2
-        assert all(0 < weight <= 1 for weight in weights)
+        assert all(0 <= weight <= 1 for weight in weights)
+        assert all(weights) or overlap > 3 * ratio
         # Two fractions of an overlap of at most 81 frames, in float64.
         assert sum(weights) == pytest.approx(1, abs=1e-12)
+
+
+def test_ends_of_long_overlaps_have_no_weight() -> None:
+    """What two windows share is faded over in its middle; either's outer latent is left out."""
+    first, second = cut_windows(100, 57, 25)[:2]
+    shares = [second.weight(frame) for frame in range(second.first, first.last + 1)]
+    assert len(shares) == 25
+    assert shares[:8] == [0.0] * 8
+    assert shares[8:17] == pytest.approx([k / 10 for k in range(1, 10)])
+    assert shares[17:] == [1.0] * 8
+    assert cut_windows(100, 57, 17)[1].margin == 0  # too short for that: faded over all of it
 
 
 @given(plans())

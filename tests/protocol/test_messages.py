@@ -167,7 +167,7 @@ INSIDE_AND_OUTSIDE = [
     ("window", [None, 1, 10000], [0, 10001]),
     ("overlap", [None, 1, 10000], [0, 10001]),
     ("fps", [None, 0.001, 24, 1000], [0, -1, 1000.5, float("nan"), float("inf")]),
-    ("mask", [True, False], [0, 1, "yes", None]),
+    ("generated", [True, False], [0, 1, "yes", None]),
     ("output_space", ["", "acescg", "x" * 200], [None, "x" * 201, "a\nb"]),
     ("source_view", [None, "sRGB - Display/Raw"], ["x" * 201, "\x7f"]),
 ]

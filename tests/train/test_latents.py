@@ -12,7 +12,8 @@ from tests.train.recipes import tiny_recipe
 from lumivid_fx.errors import InputError, LimitError
 from lumivid_fx.model.checkpoint import HdrModel, load_model
 from lumivid_fx.pipeline.reference import to_vae_range
-from lumivid_fx.pipeline.render_window import encode, pack
+from lumivid_fx.pipeline.render_window import pack
+from lumivid_fx.pipeline.vae import encode
 from lumivid_fx.train import latents
 from lumivid_fx.train.examples import Example, Examples
 from lumivid_fx.train.latents import (

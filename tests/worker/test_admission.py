@@ -90,9 +90,9 @@ def test_path_delivery_needs_a_target(root: Path) -> None:
 
 def test_pixels_have_no_mask(root: Path) -> None:
     """It is a channel of files; that it would be missing is said at once."""
-    check(root, settings=Settings(mask=True))
-    with pytest.raises(InputError, match="carry no mask; name a target") as refused:
-        check(root, deliver="pixels", target=None, settings=Settings(mask=True))
+    check(root, settings=Settings(generated=True))
+    with pytest.raises(InputError, match="carry no channel of what was") as refused:
+        check(root, deliver="pixels", target=None, settings=Settings(generated=True))
     assert refused.value.code == "E_INPUT"
 
 

@@ -344,11 +344,13 @@ def test_a_damaged_plate_names_the_frame(runner: RunnerProcess, place: Path, pla
     ("change", "told"),
     [
         ({"settings": Settings(steps=9)}, "steps is 9; this model takes 1 to 3"),
-        ({"settings": Settings(steps=1, sigmas=((1.0, 0.0),))}, "steps and sigmas are both given"),
+        ({"settings": Settings(steps=1, sigmas=((1.0, 0.0),))}, "are not given together"),
+        ({"settings": Settings(steps=1, schedule="8+2")}, "are not given together"),
         ({"settings": Settings(output_space="srgb")}, "is not scene-linear"),
         ({"frames": "1-5"}, "holds frames 1001-1030"),
         ({"lora": "none.safetensors"}, "none.safetensors"),
-        ({"model": "none"}, "is not a model folder"),
+        ({"model": "/none"}, "is not a model folder"),
+        ({"model": "none"}, "there is no model 'none'"),
         ({"ocio": "none.ocio"}, "none.ocio"),
     ],
 )

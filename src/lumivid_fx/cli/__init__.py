@@ -16,6 +16,7 @@ worker_status    how a worker is, in words and as JSON
 request          options of a render as a request to the worker
 cache_command    the cache commands
 keys_command     the keys commands
+models_command   the models commands
 nuke_command     the nuke commands
 ocio_command     the ocio commands
 train_command    the train commands
@@ -37,6 +38,7 @@ from lumivid_fx.cli.doctor_command import doctor
 from lumivid_fx.cli.evaluate_command import evaluate
 from lumivid_fx.cli.jobs_command import attach, cancel, jobs, watch
 from lumivid_fx.cli.keys_command import keys
+from lumivid_fx.cli.models_command import models
 from lumivid_fx.cli.nuke_command import nuke
 from lumivid_fx.cli.ocio_command import ocio
 from lumivid_fx.cli.preview_command import preview
@@ -57,7 +59,7 @@ app.command()(render)
 app.command()(preview)
 for _command in (submit, jobs, watch, attach, cancel):
     app.command()(_command)
-for _group in (worker, cache, keys, nuke, ocio, train, evaluate):
+for _group in (worker, models, cache, keys, nuke, ocio, train, evaluate):
     app.add_typer(_group)
 app.command()(doctor)
 

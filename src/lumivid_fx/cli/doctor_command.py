@@ -16,7 +16,8 @@ _COLOURS = {"ok": "green", "warn": "yellow", "fail": "red"}
 
 def doctor(
     model: Annotated[
-        Path | None, typer.Option(help="Model folder to look at; the embedded one if not given.")
+        str | None,
+        typer.Option(help="Model to look at, by name or folder; the embedded one if not given."),
     ] = None,
     ocio: Annotated[Path | None, typer.Option(help="A studio's config.ocio to look at.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,

@@ -121,7 +121,7 @@ def pictures(maps: Maps, model: Model = None, out: Out = Path("evaluation-out"))
 
 
 @contextmanager
-def _bench(maps: Path, model: Path | None, runs: Path | None) -> Iterator[Workbench]:
+def _bench(maps: Path, model: str | None, runs: Path | None) -> Iterator[Workbench]:
     from lumivid_fx.evaluation.perceptual import Perceptual
     from lumivid_fx.evaluation.workbench import Workbench
     from lumivid_fx.model.checkpoint import load_model
@@ -146,9 +146,9 @@ def _told(*, quiet: bool) -> Iterator[Tell]:
         yield tell
 
 
-def _command(verb: str, *names: str, **folders: Path | None) -> str:
+def _command(verb: str, *names: str, **given: str | Path | None) -> str:
     """The command as a reader may give it: folders of this machine are none of theirs."""
-    named = [f"--{name} {path.name}" for name, path in folders.items() if path is not None]
+    named = [f"--{name} {Path(path).name}" for name, path in given.items() if path is not None]
     return " ".join(["lumivid evaluate", verb, *names, "--maps MAPS", *named])
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -48,8 +48,11 @@ SourceView = Annotated[
 Ocio = Annotated[Path | None, typer.Option(help="A studio's config.ocio.", rich_help_panel=COLOUR)]
 
 Model = Annotated[
-    Path | None,
-    typer.Option(help="Model folder; the embedded one if not said.", rich_help_panel=MODEL),
+    str | None,
+    typer.Option(
+        help="Name of `lumivid models`, or folder with a slash; the embedded one if not said.",
+        rich_help_panel=MODEL,
+    ),
 ]
 Lora = Annotated[
     Path | None,
@@ -74,6 +77,28 @@ Detail = Annotated[
 ReferenceStrength = Annotated[
     float, typer.Option(help="1 holds on to the plate, 0 lets go of it.", rich_help_panel=LOOK)
 ]
+Schedule = Annotated[
+    Literal["8+2", "8+3"] | None,
+    typer.Option(
+        help="LTX's own sampler steps: 8+2 as its HDR pipeline, 8+3 as the paper.",
+        rich_help_panel=LOOK,
+    ),
+]
+HighQuality = Annotated[
+    bool,
+    typer.Option(
+        "--high-quality",
+        help="Show the model every frame twice: twice the time, less flicker.",
+        rich_help_panel=LOOK,
+    ),
+]
+Mask = Annotated[
+    Path | None,
+    typer.Option(
+        help="Image or sequence that limits the model: 0 keeps the plate, 1 lets it speak.",
+        rich_help_panel=LOOK,
+    ),
+]
 Exposure = Annotated[float, typer.Option(help="Stops added to the result.", rich_help_panel=LOOK)]
 Fps = Annotated[
     float | None,
@@ -90,6 +115,10 @@ Tile = Annotated[
     int | None,
     typer.Option(help="Edge of a tile in latents; one tile if not said.", rich_help_panel=SIZE),
 ]
+Tilers = Annotated[
+    Literal["seamless", "reference"],
+    typer.Option(help="reference: tile as LTX's own code does.", rich_help_panel=SIZE),
+]
 Window = Annotated[
     int | None,
     typer.Option(help="Frames rendered at once, 8k+1.", rich_help_panel=SIZE),
@@ -104,10 +133,10 @@ Overlap = Annotated[
 Compression = Annotated[
     str, typer.Option(help="zip, zips, piz, dwaa, dwab or none.", rich_help_panel=REPORT)
 ]
-Mask = Annotated[
+Generated = Annotated[
     bool,
     typer.Option(
-        "--mask",
+        "--generated",
         help="Add the channel lumivid.generated: 0 the plate's own pixel, 1 the model's.",
         rich_help_panel=REPORT,
     ),

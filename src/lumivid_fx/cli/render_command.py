@@ -50,16 +50,20 @@ def render(
     ] = False,
     seed: o.Seed = 0,
     steps: o.Steps = None,
+    schedule: o.Schedule = None,
     detail: o.Detail = 1.0,
     reference_strength: o.ReferenceStrength = 1.0,
+    mask: o.Mask = None,
+    high_quality: o.HighQuality = False,
     exposure: o.Exposure = 0.0,
     fps: o.Fps = None,
     model_size: o.ModelSize = None,
     tile: o.Tile = None,
+    tilers: o.Tilers = "seamless",
     window: o.Window = None,
     overlap: o.Overlap = None,
     compression: o.Compression = "zip",
-    mask: o.Mask = False,
+    generated: o.Generated = False,
     sheet: Annotated[
         Path | None,
         typer.Option(
@@ -95,15 +99,18 @@ def render(
             source_view=source_view,
             seed=seed,
             steps=steps,
+            schedule=schedule,
             reference_strength=reference_strength,
             detail=detail,
             exposure=exposure,
             model_size=model_size,
             tile=tile,
+            tilers=tilers,
+            high_quality=high_quality,
             window=window,
             overlap=overlap,
             fps=fps,
-            mask=mask,
+            generated=generated,
         )
         if isinstance(log, JobLog):
             request = build_request(
@@ -111,6 +118,7 @@ def render(
                 target,
                 frames=frames,
                 settings=settings,
+                mask=mask,
                 model=model,
                 lora=lora,
                 lora_strength=lora_strength,
@@ -123,7 +131,7 @@ def render(
         here = log
         quieten_libraries()
         from lumivid_fx.media.contact_sheet import require_png
-        from lumivid_fx.model.checkpoint import EMBEDDED
+        from lumivid_fx.model.library import find_model
         from lumivid_fx.model.manifest import read_manifest
         from lumivid_fx.pipeline import render_files
         from lumivid_fx.pipeline.preview import write_preview
@@ -131,8 +139,8 @@ def render(
 
         if sheet is not None:
             require_png(sheet)
-        manifest = read_manifest(model or EMBEDDED)
-        shot = shot_settings(settings, manifest)
+        manifest = read_manifest(find_model(model))
+        shot = shot_settings(settings, manifest, None if mask is None else str(mask))
         config = None if ocio is None else str(ocio)
 
         def load() -> HdrModel:
@@ -165,7 +173,7 @@ def _kept(finished: int, overwrite: bool) -> str:
     return f"{finished} finished frames are kept, and {again} goes on after them"
 
 
-def _load(model: Path | None, lora: Path | None, strength: float, device: str) -> HdrModel:
+def _load(model: str | None, lora: Path | None, strength: float, device: str) -> HdrModel:
     from lumivid_fx.model.checkpoint import load_model
     from lumivid_fx.pipeline.devices import choose_device
 

@@ -115,8 +115,7 @@ def latents_(
         folder = latents or run or _default_run(recipe)
         with _watched(as_json=as_json) as telling:
             telling.phase("loading the model")
-            own = Path(read.model.folder) if read.model.folder else None
-            model = load_model(own, lora_strength=0.0, device=choose_device(device))
+            model = load_model(read.model.folder, lora_strength=0.0, device=choose_device(device))
             prepare_latents(read, model, folder, telling)
         typer.echo(json.dumps({"latents": str(folder)}) if as_json else f"latents are in {folder}")
 

@@ -56,7 +56,8 @@ def start(
         str, typer.Option(help="auto takes every GPU or else the CPU; or cpu, or 0,1.")
     ] = "auto",
     model: Annotated[
-        Path | None, typer.Option(help="Model folder; the embedded one if not said.")
+        str | None,
+        typer.Option(help="Name of `lumivid models`, or folder; the embedded one if not said."),
     ] = None,
     cache_gb: Annotated[
         float, typer.Option(min=0, help="Finished frames that are kept for reuse; 0 for none.")
@@ -89,19 +90,21 @@ def start(
             raise InputError(
                 "a worker without torch can render nothing; install lumivid-fx[worker]"
             )
+        from lumivid_fx.model.library import find_model
         from lumivid_fx.model.manifest import read_manifest
         from lumivid_fx.worker.roots import default_roots
         from lumivid_fx.worker.server import WorkerSettings
 
-        if model is not None:
-            read_manifest(model)
+        folder = None if model is None else find_model(model).absolute()
+        if folder is not None:
+            read_manifest(folder)
         settings = WorkerSettings(
             places=Places.of(),
-            roots=tuple(folder.absolute() for folder in root or default_roots()),
+            roots=tuple(each.absolute() for each in root or default_roots()),
             listen=listen,
             port=port,
             devices=_devices(devices),
-            model=None if model is None else model.absolute(),
+            model=folder,
             cache_bytes=round(cache_gb * GB),
             metrics_port=metrics_port,
         )

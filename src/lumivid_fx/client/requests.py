@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from typing import TYPE_CHECKING, Literal, TypedDict
 from uuid import uuid4
@@ -23,7 +24,9 @@ class RenderOptions(TypedDict, total=False):
     Attributes:
         deliver: EXRs at the target, or pixels; left out, what the target suggests.
         settings: What decides about the picture; left out, the worker's defaults.
-        model: Model folder; left out, the worker's own.
+        mask: Image sequence or still that limits where the model speaks.
+        model: Name in the worker's library, or model folder, with a slash; left out, the worker's
+            own.
         lora: LoRA in place of the model's own.
         lora_strength: 1 as trained, 0 none.
         ocio: A studio's OCIO config.
@@ -35,6 +38,7 @@ class RenderOptions(TypedDict, total=False):
 
     deliver: Literal["path", "pixels"] | None
     settings: Settings | None
+    mask: StrPath | None
     model: StrPath | None
     lora: StrPath | None
     lora_strength: float
@@ -62,7 +66,8 @@ def make_request(
         frames=frames,
         deliver=options.get("deliver") or ("pixels" if target is None else "path"),
         settings=options.get("settings") or Settings(),
-        model=_path_or_none(options.get("model")),
+        mask=_path_or_none(options.get("mask")),
+        model=_model(options.get("model")),
         lora=_path_or_none(options.get("lora")),
         lora_strength=options.get("lora_strength", 1.0),
         ocio=_path_or_none(options.get("ocio")),
@@ -104,3 +109,9 @@ def job_id(job: str | None) -> str:
 
 def _path_or_none(path: StrPath | None) -> str | None:
     return None if path is None else worker_path(path)
+
+
+def _model(model: StrPath | None) -> str | None:
+    """A name as it is, a path as the worker says it."""
+    text = None if model is None else os.fspath(model)
+    return text if text is None or not {"/", os.sep} & set(text) else worker_path(text)

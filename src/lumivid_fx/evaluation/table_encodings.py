@@ -30,7 +30,7 @@ from lumivid_fx.evaluation.scores import mean
 from lumivid_fx.evaluation.table import Cell, Column, Table
 from lumivid_fx.evaluation.workbench import Workbench
 from lumivid_fx.model.checkpoint import HdrModel
-from lumivid_fx.pipeline.render_window import decode, encode
+from lumivid_fx.pipeline.vae import decode, encode
 from lumivid_fx.train import clips
 
 FRAMES, HEIGHT, WIDTH = 130, 160, 256

@@ -34,7 +34,8 @@ class Workbench:
         tell: Progress.
         names: Maps to measure on.
         runs: Folder of models trained otherwise, for the ablations; None where there are none.
-        base: Folder of `model`, to which a run that is a LoRA alone belongs; None is the embedded.
+        base: Name or folder of `model`, to which a run that is a LoRA alone belongs; None is the
+            embedded one.
 
     Raises:
         InputError: A map is missing, or there is none to fit the curve on.
@@ -49,7 +50,7 @@ class Workbench:
         *,
         names: Sequence[str] = HELD_OUT,
         runs: Path | None = None,
-        base: Path | None = None,
+        base: str | Path | None = None,
     ) -> None:
         missing = [name for name in names if not (maps / f"{name}.exr").is_file()]
         self.training_maps = clips.find_maps(maps, HELD_OUT)

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import tomllib
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, replace
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 from lumivid_fx.errors import InputError
 
 MANIFEST_NAME = "lumivid.toml"
+
+LORA_FUSINGS = ("float32", "bfloat16")
 
 
 @dataclass(frozen=True)
@@ -19,7 +23,7 @@ class Manifest:
 
     Attributes:
         name: The model's name, as written into every plate it makes.
-        transfer: Curve the model speaks, by name.
+        transfer: Curve the model speaks, by name; None leaves it to the LoRA's metadata.
         sigmas: Noise levels of each stage, from the first to 0.
         native_size: Longest side in pixels the model renders best at; None is the plate's own.
         window_frames: Frames rendered at once, 8k+1.
@@ -28,10 +32,18 @@ class Manifest:
             decoder's own and is smoothed away; 1 leaves them as they are.
         prompt_embedding: File with the scene embedding.
         lora: File with the HDR LoRA, or None where it is already in the weights.
+        lora_strength: What the user's strength of it is multiplied with.
+        more_loras: Files of LoRAs fused after it, with their strengths.
+        lora_fusing: ``float32``, or ``bfloat16`` as the reference code rounds.
+        transformer: Folder as diffusers writes it, or file as Lightricks does.
+        vae: Likewise.
+        upsampler: Likewise; None is the folder ``upsampler``, if there is one.
+        vae_tile: Edge of the VAE's tiles in latents; None is no tiles.
+        vae_frames: Length of the VAE's tiles in latents; None is no tiles.
     """
 
     name: str
-    transfer: str
+    transfer: str | None
     sigmas: tuple[tuple[float, ...], ...]
     native_size: int | None
     window_frames: int
@@ -39,6 +51,27 @@ class Manifest:
     grain_px: int
     prompt_embedding: str
     lora: str | None
+    lora_strength: float = 1.0
+    more_loras: tuple[tuple[str, float], ...] = ()
+    lora_fusing: str = "float32"
+    transformer: str = "transformer"
+    vae: str = "vae"
+    upsampler: str | None = None
+    vae_tile: int | None = None
+    vae_frames: int | None = None
+
+    @property
+    def without_paths(self) -> Manifest:
+        """The same with files by name alone, for a digest that does not know where they lie."""
+        return replace(
+            self,
+            prompt_embedding=Path(self.prompt_embedding).name,
+            lora=None if self.lora is None else Path(self.lora).name,
+            more_loras=tuple((Path(file).name, strength) for file, strength in self.more_loras),
+            transformer="",
+            vae="",
+            upsampler="",
+        )
 
 
 def read_manifest(folder: Path) -> Manifest:
@@ -57,21 +90,58 @@ def read_manifest(folder: Path) -> Manifest:
     try:
         manifest = Manifest(
             name=str(raw["name"]),
-            transfer=str(raw["transfer"]),
+            transfer=_text(raw, "transfer"),
             sigmas=tuple(tuple(float(s) for s in stage) for stage in raw["sigmas"]),
-            native_size=int(raw["native_size"]) if "native_size" in raw else None,
+            native_size=_number(raw, "native_size"),
             window_frames=int(raw["window_frames"]),
             overlap_frames=int(raw["overlap_frames"]),
             grain_px=int(raw.get("grain_px", 1)),
             prompt_embedding=str(raw["prompt_embedding"]),
-            lora=str(raw["lora"]) if "lora" in raw else None,
+            lora=_text(raw, "lora"),
+            lora_strength=float(raw.get("lora_strength", 1.0)),
+            more_loras=tuple(
+                (str(each["file"]), float(each["strength"])) for each in raw.get("more_loras", ())
+            ),
+            lora_fusing=str(raw.get("lora_fusing", "float32")),
+            transformer=str(raw.get("transformer", "transformer")),
+            vae=str(raw.get("vae", "vae")),
+            upsampler=_text(raw, "upsampler"),
+            vae_tile=_number(raw, "vae_tile"),
+            vae_frames=_number(raw, "vae_frames"),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(
             f"{path} lacks or misstates {error}; compare the embedded model's"
         ) from error
+    if manifest.lora_fusing not in LORA_FUSINGS:
+        raise InputError(f"{path}: lora_fusing is one of {', '.join(LORA_FUSINGS)}")
     check_sigmas(manifest.sigmas, str(path))
     return manifest
+
+
+def write_manifest(folder: Path, manifest: Manifest) -> None:
+    """Write ``lumivid.toml`` into a folder; what is left to its default is not written."""
+    lines = ["# Written by `lumivid models add`; `lumivid models verify` looks at its files."]
+    tables = []
+    for field in fields(manifest):
+        value = getattr(manifest, field.name)
+        if field.name == "more_loras":
+            tables = [
+                f"\n[[more_loras]]\nfile = {json.dumps(file)}\nstrength = {strength!r}"
+                for file, strength in value
+            ]
+        elif value is not None and value != field.default:
+            lines.append(f"{field.name} = {json.dumps(value)}")  # which TOML reads alike
+    path = folder / MANIFEST_NAME
+    path.write_text("\n".join([*lines, *tables]) + "\n", encoding="utf-8")
+
+
+def _text(raw: Mapping[str, Any], name: str) -> str | None:
+    return str(raw[name]) if name in raw else None
+
+
+def _number(raw: Mapping[str, Any], name: str) -> int | None:
+    return int(raw[name]) if name in raw else None
 
 
 def check_sigmas(stages: Sequence[Sequence[float]], where: str) -> None:

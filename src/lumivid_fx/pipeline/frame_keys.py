@@ -24,6 +24,7 @@ from lumivid_fx.media import Plate, format_range
 from lumivid_fx.model.checkpoint import HdrModel
 from lumivid_fx.pipeline.devices import kernels_name
 from lumivid_fx.pipeline.file_digests import FileDigests
+from lumivid_fx.pipeline.mask import ShotMask
 from lumivid_fx.pipeline.render_shot import ShotSettings
 from lumivid_fx.pipeline.windows import cut_windows
 
@@ -48,7 +49,12 @@ class FrameStore(Protocol):
 
 
 def frame_marks(
-    settings: ShotSettings, model: HdrModel, ocio: str | None, plate: Plate, fingerprint: str
+    settings: ShotSettings,
+    model: HdrModel,
+    ocio: str | None,
+    plate: Plate,
+    fingerprint: str,
+    mask: ShotMask | None = None,
 ) -> dict[str, object]:
     """The ``lumivid/*`` attributes of every frame of a render.
 
@@ -58,6 +64,7 @@ def frame_marks(
         ocio: A studio's OCIO config; None is the built-in one.
         plate: The whole plate.
         fingerprint: See :func:`plate_fingerprint`.
+        mask: Where the model speaks.
     """
     chosen = {
         **asdict(settings),
@@ -66,6 +73,7 @@ def frame_marks(
         "ocio": _full_path(ocio) if ocio else "built-in",
         "plate": [plate.width, plate.height, format_range(plate.frame_numbers)],
         "plate_digest": fingerprint,
+        "mask": None if mask is None else mask.fingerprint(plate.first_frame),
         "model": model.digest,
         "device": model.device.type,
         "version": __version__,
@@ -113,6 +121,7 @@ class FramesByContent:
         common: What all frames share: marks, compression, frame rate.
         colour: Files of the colour config.
         digests: Of files; of a movie's as it was before it was opened.
+        mask: Where the model speaks.
     """
 
     def __init__(
@@ -125,6 +134,7 @@ class FramesByContent:
         common: Mapping[str, object],
         colour: Iterable[Path],
         digests: FileDigests,
+        mask: ShotMask | None = None,
     ) -> None:
         self._store = store
         self._plate = plate
@@ -132,6 +142,7 @@ class FramesByContent:
         self._common = json.dumps(shared, sort_keys=True, default=str)
         self._colour = list(colour)
         self._digests = digests
+        self._mask = mask
         self._windows = cut_windows(
             len(plate.frame_numbers),
             settings.window or model.manifest.window_frames,
@@ -173,7 +184,8 @@ class FramesByContent:
             if window.first <= place <= window.last
             for index in range(window.first, window.last + 1)
         ]
-        return [*self._colour, *dict.fromkeys(seen)]
+        masks = [] if self._mask is None else [self._mask.file_of(number)]
+        return [*self._colour, *masks, *dict.fromkeys(seen)]
 
 
 @cache

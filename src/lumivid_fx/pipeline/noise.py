@@ -26,6 +26,18 @@ class NoiseSource(Protocol):
             Unit normal noise ``c h w``, float32 on the CPU.
         """
 
+    def tokens(self, count: int, channels: int, *, tile: int) -> Tensor:
+        """Noise in one draw, as the reference code makes it for a window or one of its tiles.
+
+        Args:
+            count: Tokens, target and reference together.
+            channels: Of a token.
+            tile: Number of the tile, from 0.
+
+        Returns:
+            Unit normal noise ``1 n c``, float32 on the CPU.
+        """
+
 
 @dataclass(frozen=True)
 class SeededNoise:
@@ -38,6 +50,11 @@ class SeededNoise:
         key = f"{self.seed} {stage} {role} {frame}".encode()
         number = int.from_bytes(hashlib.sha256(key).digest()[:8], "little") >> 1
         return torch.randn(shape, generator=torch.Generator().manual_seed(number))
+
+    def tokens(self, count: int, channels: int, *, tile: int) -> Tensor:
+        """See :class:`NoiseSource`: a generator of seed plus tile, as the reference code's."""
+        generator = torch.Generator().manual_seed(self.seed + tile)
+        return torch.randn(1, count, channels, generator=generator)
 
 
 def window_noise(

@@ -15,12 +15,15 @@ from lumivid_fx.media import Plate
 from lumivid_fx.media.exr import COMPRESSIONS, is_finished
 from lumivid_fx.media.frame_range import Frames, format_range
 from lumivid_fx.pipeline.render_shot import ShotSettings
+from lumivid_fx.pipeline.vae import TIME_OVERLAP
 
 MIN_SIZE = 16
 """Smallest edge of a plate, and of what the model is shown of it, in pixels."""
 
 MIN_TILE = 9
 """Smallest edge of a tile in latents: tiles overlap by 8, and each must bring something new."""
+
+TILERS = ("seamless", "reference")
 
 MAX_STOPS = 20.0
 """Largest exposure either way; half float spans 40 stops in all."""
@@ -45,8 +48,13 @@ def check_settings(settings: ShotSettings, compression: str) -> None:
         raise InputError(f"fps is {settings.fps:g}; give frames a second above 0, such as 24")
     if settings.model_size is not None and settings.model_size != 0:
         _at_least("model size", settings.model_size, MIN_SIZE, "pixels, or 0 for the plate's own")
-    if settings.tile is not None:
-        _at_least("tile", settings.tile, MIN_TILE, "latents")
+    for name, edge in (("tile", settings.tile), ("VAE tile", settings.vae_tile)):
+        if edge is not None:
+            _at_least(name, edge, MIN_TILE, "latents")
+    if settings.vae_frames is not None:
+        _at_least("VAE frames", settings.vae_frames, TIME_OVERLAP + 1, "latents")
+    if settings.tilers not in TILERS:
+        raise InputError(f"tilers is {settings.tilers!r}; give one of {', '.join(TILERS)}")
     if compression not in COMPRESSIONS:
         raise InputError(
             f"compression {compression!r} is not written; use one of {', '.join(COMPRESSIONS)}"

@@ -8,7 +8,7 @@ other, so the result is the same, bit for bit, as that of a run nobody disturbed
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import partial
@@ -32,6 +32,7 @@ from lumivid_fx.pipeline.frame_keys import (
     plate_fingerprint,
 )
 from lumivid_fx.pipeline.frame_writer import FrameWriter
+from lumivid_fx.pipeline.mask import ShotMask
 from lumivid_fx.pipeline.noise import SeededNoise
 from lumivid_fx.pipeline.preflight import (
     check_settings,
@@ -79,7 +80,7 @@ def render(
     *,
     frames: str | None = None,
     settings: ShotSettings | None = None,
-    model: HdrModel | Callable[[], HdrModel] | None = None,
+    model: HdrModel | Callable[[], HdrModel] | str | None = None,
     ocio: str | None = None,
     compression: str = "zip",
     overwrite: bool = False,
@@ -96,8 +97,8 @@ def render(
         target: Pattern of the frames to write, such as ``out/plate.####.exr``, or a folder.
         frames: Frames such as ``1001-1049`` or ``1-100x2``; None renders the whole plate.
         settings: What else the user decided.
-        model: A loaded model, or what loads it once the plate has been looked at; None loads the
-            embedded one.
+        model: A loaded model, what loads it once the plate has been looked at, or a model's name
+            in the library or its folder; None loads the embedded one.
         ocio: A studio's OCIO config; None is the built-in one.
         compression: EXR compression.
         overwrite: Render again what is there already.
@@ -130,17 +131,22 @@ def render(
             "such as acescg or lin_rec709"
         )
     wanted = None if frames is None else parse_range(frames)
-    with open_whole(source, frames) as ahead, open_whole(source, frames) as behind:
+    with ExitStack() as stack:
+        ahead, behind = (stack.enter_context(open_whole(source, frames)) for _ in range(2))
         numbers = list(ahead.frame_numbers if wanted is None else wanted)
         require_inside(source, numbers, ahead)
         require_size(source, ahead)
+        mask = None if settings.mask is None else ShotMask(settings.mask, ahead)
+        if mask is not None:
+            stack.enter_context(mask)
+            mask.require(numbers)
         pattern = output_pattern(source, target, still=len(numbers) == 1)
         left = [number for number in numbers if number not in earlier.finished]
         for path in [pattern.path(number) for number in left[:1]]:
             require_elsewhere(path, source)
             require_writable(path)
         if not isinstance(model, HdrModel):
-            model = (model or load_model)()
+            model = model() if callable(model) else load_model(model)
         fill = partial(
             choose_windows,
             length=model.manifest.window_frames,
@@ -149,7 +155,7 @@ def render(
         )
         settings, fingerprint = fill(settings), plate_fingerprint(ahead)
         marks, *others = (
-            frame_marks(each, model, ocio, ahead, fingerprint)
+            frame_marks(each, model, ocio, ahead, fingerprint, mask)
             for each in (settings, *map(fill, earlier.settings))
         )
         missing = missing_frames(
@@ -172,6 +178,7 @@ def render(
             common={**marks, "compression": compression, "fps": fps},
             colour=spaces.files(),
             digests=digests,
+            mask=mask,
         )
         order = InOrder(on_frame or (lambda _: None), left)
         gaps, todo = set(missing), []
@@ -208,6 +215,7 @@ def render(
                 spaces,
                 todo,
                 _looking(writing, on_progress),
+                mask=mask,
             ):
                 writing.add(partial(writer.write, finished))
     return RenderReport(

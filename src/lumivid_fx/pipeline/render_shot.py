@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from lumivid_fx.color.spaces import LINEAR_REC709, ColorSpaces
 from lumivid_fx.color.transfer import ClipCount
@@ -23,6 +24,7 @@ from lumivid_fx.model.manifest import check_sigmas
 from lumivid_fx.pipeline.background import ReadAhead, how_many
 from lumivid_fx.pipeline.detail import WindowDetail, window_detail
 from lumivid_fx.pipeline.ingest import Ingest, Pixels, SmallFrame, SmallFrames
+from lumivid_fx.pipeline.mask import ShotMask
 from lumivid_fx.pipeline.noise import NoiseSource
 from lumivid_fx.pipeline.reference import fit_size
 from lumivid_fx.pipeline.render_window import Sampling, render_window
@@ -47,10 +49,16 @@ class ShotSettings:
         exposure: Stops added to the result.
         model_size: Longest side the model sees, pixels; None takes the model's own, 0 the plate's.
         tile: Edge of a tile in latents; None for no tiles.
+        vae_tile: Edge of the VAE's tiles in latents; None takes the model's, and `tile` at most.
+        vae_frames: Length of the VAE's tiles in latents; None takes the model's.
+        tilers: ``seamless``, or ``reference`` for the reference code's own tiles.
+        high_quality: Show the model every frame twice; takes twice the time, and flickers less.
+        mask: Image sequence or still that limits where the model speaks: 0 is the plate, 1 the
+            model.
         window: Frames rendered at once; None takes the model's.
         overlap: Frames two windows share; None takes the model's.
         fps: Frames a second; None takes the plate's, or 24.
-        mask: Whether frames say how much of each pixel is the model's.
+        generated: Whether frames say how much of each pixel is the model's.
     """
 
     input_space: str | None = None
@@ -63,10 +71,15 @@ class ShotSettings:
     exposure: float = 0.0
     model_size: int | None = None
     tile: int | None = None
+    vae_tile: int | None = None
+    vae_frames: int | None = None
+    tilers: str = "seamless"
+    high_quality: bool = False
+    mask: str | None = None
     window: int | None = None
     overlap: int | None = None
     fps: float | None = None
-    mask: bool = False
+    generated: bool = False
 
 
 @dataclass(frozen=True)
@@ -120,6 +133,8 @@ def render_shot(
     spaces: ColorSpaces,
     wanted: Collection[int],
     on_progress: ProgressCallback,
+    *,
+    mask: ShotMask | None = None,
 ) -> Iterator[FinishedFrame]:
     """Render the wanted frames of a plate, in order.
 
@@ -132,6 +147,7 @@ def render_shot(
         spaces: The colour config.
         wanted: Frame numbers to render; the windows they lie in are rendered whole.
         on_progress: Progress and cancel.
+        mask: Where the model speaks; None is everywhere.
 
     Yields:
         Finished frames; when one arrives it is final.
@@ -166,18 +182,25 @@ def render_shot(
         fps=settings.fps or float(ahead.fps or 24),
         reference_strength=settings.reference_strength,
         tile=settings.tile,
+        vae_tile=_least(settings.vae_tile or manifest.vae_tile, settings.tile),
+        vae_frames=settings.vae_frames or manifest.vae_frames,
+        reference_tilers=settings.tilers == "reference",
+        high_quality=settings.high_quality,
     )
 
     def reduced(index: int) -> tuple[int, SmallFrame]:
         frame = ahead.read(ahead.frame_numbers[index])
         return index, small.reduce(ingest.display(frame), ingest.holds_more(frame))
 
+    def full(number: int) -> tuple[Frame, Tensor | None]:
+        return behind.read(number), None if mask is None else mask.read(number)
+
     seen = sorted({i for w in needed for i in range(w.first, w.last + 1)})
     whole = [behind.frame_numbers[index] for index in indices]
     window_length = max((w.last + 1 - w.first for w in needed), default=1)
     with (
         ReadAhead(reduced, seen, how_many(small.frame_bytes, window_length)) as coming,
-        ReadAhead(behind.read, whole, how_many(frame_bytes(behind), FULL_FRAMES)) as frames,
+        ReadAhead(full, whole, how_many(frame_bytes(behind), FULL_FRAMES)) as frames,
     ):
         live: list[_Rendered] = []
         for place, window in enumerate(needed):
@@ -193,7 +216,7 @@ def render_shot(
             live.append(_render(window, small, ingest, model, sampling, step))
             until = needed[place + 1].first if place + 1 < len(needed) else window.last + 1
             while indices and indices[0] < until:
-                yield _merge(indices.pop(0), live, next(frames), ingest, settings)
+                yield _merge(indices.pop(0), live, *next(frames), ingest, settings)
 
 
 def frame_bytes(plate: Plate) -> int:
@@ -251,7 +274,12 @@ def _render(
 
 
 def _merge(
-    index: int, live: list[_Rendered], frame: Frame, ingest: Ingest, settings: ShotSettings
+    index: int,
+    live: list[_Rendered],
+    frame: Frame,
+    mask: Tensor | None,
+    ingest: Ingest,
+    settings: ShotSettings,
 ) -> FinishedFrame:
     display, known = ingest.display(frame), ingest.known(frame)
     trust = None if known is None else ingest.trust_white(known)
@@ -264,6 +292,11 @@ def _merge(
             codes, taken = rendered.detail.merge(
                 index - window.first, display, known, settings.detail, own
             )
+            if mask is not None:
+                curve = rendered.detail.curve
+                plate = known if curve is None else curve(display)
+                if plate is not None:
+                    codes, taken = torch.lerp(plate, codes, mask), taken * mask
             total = total + codes * window.weight(index)
             generated = generated + taken[0] * window.weight(index)
             clipped = clipped + rendered.clipped[index - window.first]
@@ -272,4 +305,9 @@ def _merge(
     rgb = ingest.spaces.convert(native, LINEAR_REC709, settings.output_space)
     if frame.alpha is not None and UNASSOCIATED in frame.attributes:
         rgb = rgb * frame.alpha[..., None]
-    return FinishedFrame(frame, rgb, clipped, generated.numpy() if settings.mask else None)
+    return FinishedFrame(frame, rgb, clipped, generated.numpy() if settings.generated else None)
+
+
+def _least(*sizes: int | None) -> int | None:
+    """The smallest of those that are given."""
+    return min((size for size in sizes if size is not None), default=None)

@@ -13,10 +13,12 @@ from torch import Tensor
 
 from lumivid_fx.model.checkpoint import HdrModel
 from lumivid_fx.model.video_only import predict_velocity
+from lumivid_fx.pipeline import reference_tilers
 from lumivid_fx.pipeline.noise import NoiseSource, window_noise
 from lumivid_fx.pipeline.reference import from_vae_range, halve, reflect_pad, to_vae_range
-from lumivid_fx.pipeline.sampling import Latents, denoise
+from lumivid_fx.pipeline.sampling import Latents, Velocity, denoise
 from lumivid_fx.pipeline.tiles import Tile, cut_tiles, over_tiles
+from lumivid_fx.pipeline.vae import decode, encode, upsample
 
 StepCallback = Callable[[str, int, int], None]
 """Called with the stage's name, steps done and steps in all; raise to cancel."""
@@ -31,7 +33,11 @@ class Sampling:
         sigmas: Noise levels of each stage.
         fps: Frames a second, for the transformer's sense of time.
         reference_strength: 1 holds the plate, 0 lets go of it.
-        tile: Edge of a tile in latents, None for no tiles.
+        tile: Edge of the transformer's tiles in latents, None for no tiles.
+        vae_tile: Edge of the VAE's, None for as the transformer's.
+        vae_frames: Length of the VAE's, None for no tiles in time.
+        reference_tilers: Tile as the reference code does, whatever is said above.
+        high_quality: Show the model every frame twice, and keep every other of what it makes.
     """
 
     noise: NoiseSource
@@ -39,6 +45,10 @@ class Sampling:
     fps: float
     reference_strength: float = 1.0
     tile: int | None = None
+    vae_tile: int | None = None
+    vae_frames: int | None = None
+    reference_tilers: bool = False
+    high_quality: bool = False
 
 
 @torch.inference_mode()
@@ -59,67 +69,29 @@ def render_window(
     """
     height, width = codes.shape[-2:]
     stages = len(sampling.sigmas)
-    padded = reflect_pad(codes, model.spatial_ratio * 2 ** (stages - 1)).to(model.device)
-    pixels = to_vae_range(padded)
-    reference = encode(model, pixels if stages == 1 else halve(pixels), sampling.tile)
+    if sampling.high_quality:
+        codes, first = codes.repeat_interleave(2, dim=0)[:-1], 2 * first
+    pixels = to_vae_range(reflect_pad(codes, model.spatial_ratio * 2 ** (stages - 1)))
+    reference = _encode(model, pixels if stages == 1 else halve(pixels), sampling)
     latents = _run_stage(model, reference, None, first, 0, sampling, on_step)
     if stages == 2:
-        reference = encode(model, pixels, sampling.tile)
-        latents = _run_stage(
-            model, reference, upsample(model, latents), first, 1, sampling, on_step
-        )
-    decoded = decode(model, latents, sampling.tile)
-    return from_vae_range(decoded)[: codes.shape[0], :, :height, :width].cpu()
+        reference = _encode(model, pixels, sampling)
+        larger = upsample(model, latents)
+        latents = _run_stage(model, reference, larger, first, 1, sampling, on_step)
+    decoded = from_vae_range(_decode(model, latents, sampling))
+    return decoded[:: 2 if sampling.high_quality else 1, :, :height, :width].cpu()
 
 
-def encode(model: HdrModel, pixels: Tensor, tile: int | None = None) -> Tensor:
-    """Encode ``1 3 f h w`` in [-1, 1] to normalised latents ``1 c f h w``, float32."""
-    ratio = model.spatial_ratio
-    height, width = pixels.shape[-2] // ratio, pixels.shape[-1] // ratio
-
-    def run(part: Tile) -> Tensor:
-        rows = slice(part.rows.start * ratio, part.rows.stop * ratio)
-        columns = slice(part.columns.start * ratio, part.columns.stop * ratio)
-        latents: Tensor = model.vae.encode(pixels[..., rows, columns]).latent_dist.mode()
-        return latents
-
-    raw = over_tiles(run, cut_tiles(height, width, tile), height, width)
-    mean, std = latent_statistics(model)
-    return (raw - mean) / std
+def _encode(model: HdrModel, pixels: Tensor, sampling: Sampling) -> Tensor:
+    if sampling.reference_tilers:
+        return reference_tilers.encode(model, pixels)
+    return encode(model, pixels, sampling.vae_tile or sampling.tile, sampling.vae_frames)
 
 
-def decode(model: HdrModel, latents: Tensor, tile: int | None = None) -> Tensor:
-    """Decode normalised latents ``1 c f h w`` to ``1 3 f h w``, always in float32."""
-    mean, std = latent_statistics(model)
-    raw = latents.float() * std + mean
-    height, width = raw.shape[-2:]
-
-    def run(part: Tile) -> Tensor:
-        pixels: Tensor = model.vae.decode(part.crop(raw)).sample
-        return pixels
-
-    return over_tiles(run, cut_tiles(height, width, tile), height, width, model.spatial_ratio)
-
-
-def upsample(model: HdrModel, latents: Tensor) -> Tensor:
-    """Double the latents' height and width with the model's latent upsampler.
-
-    Raises:
-        ValueError: The model has none.
-    """
-    if model.upsampler is None:
-        raise ValueError(f"the model {model.manifest.name} has no latent upsampler")
-    mean, std = latent_statistics(model)
-    raw = (latents.float() * std + mean).to(model.context.dtype)
-    larger: Tensor = model.upsampler(raw)
-    return (larger.float() - mean) / std
-
-
-def latent_statistics(model: HdrModel) -> tuple[Tensor, Tensor]:
-    """Mean and standard deviation of the latents by channel, ``1 c 1 1 1``."""
-    mean: Tensor = model.vae.latents_mean.view(1, -1, 1, 1, 1)
-    std: Tensor = model.vae.latents_std.view(1, -1, 1, 1, 1)
-    return mean, std / float(model.vae.config.scaling_factor)
+def _decode(model: HdrModel, latents: Tensor, sampling: Sampling) -> Tensor:
+    if sampling.reference_tilers:
+        return reference_tilers.decode(model, latents)
+    return decode(model, latents, sampling.vae_tile or sampling.tile, sampling.vae_frames)
 
 
 def pack(latents: Tensor) -> Tensor:
@@ -142,18 +114,69 @@ def _run_stage(
     sampling: Sampling,
     on_step: StepCallback,
 ) -> Tensor:
-    _, channels, frames, height, width = reference.shape
-    shape = (channels, frames, height, width)
-    held = sampling.reference_strength < 1
+    """One stage; the reference's tilers run all of its second stage on one tile after another."""
+    name = f"stage {stage + 1}" if len(sampling.sigmas) > 1 else "denoise"
 
-    def noise(role: str) -> Tensor:
-        drawn = window_noise(
-            sampling.noise, shape, first=first, ratio=model.temporal_ratio, stage=stage, role=role
+    def run(begin: Tensor | None, held: Tensor, noise: Latents, part: int, parts: int) -> Tensor:
+        return denoise(
+            _velocity(model, held, sampling),
+            noise,
+            begin,
+            held,
+            sampling.sigmas[stage],
+            lambda done, total, _: on_step(name, part * total + done, parts * total),
+            sampling.reference_strength,
         )
-        return drawn.to(model.device)
 
-    tiles = cut_tiles(height, width, sampling.tile)
-    count = 2 if held else 1
+    if not sampling.reference_tilers:
+        return run(initial, reference, _noise(model, reference, first, stage, sampling), 0, 1)
+    if initial is None:
+        return run(None, reference, _noise_in_one(model, reference, 0, sampling), 0, 1)
+    return reference_tilers.stage_2(
+        lambda begin, held, part, parts: run(
+            begin, held, _noise_in_one(model, held, part, sampling), part, parts
+        ),
+        initial,
+        reference,
+    )
+
+
+def _noise(
+    model: HdrModel, reference: Tensor, first: int, stage: int, sampling: Sampling
+) -> Latents:
+    """Noise by absolute frame, whatever window or tile asks; for the reference if it is needed."""
+    _, channels, frames, height, width = reference.shape
+
+    def drawn(role: str) -> Tensor:
+        noise = window_noise(
+            sampling.noise,
+            (channels, frames, height, width),
+            first=first,
+            ratio=model.temporal_ratio,
+            stage=stage,
+            role=role,
+        )
+        return noise.to(model.device)
+
+    target = drawn("target")
+    held = sampling.reference_strength < 1
+    return Latents(target, drawn("reference") if held else torch.zeros_like(target))
+
+
+def _noise_in_one(model: HdrModel, reference: Tensor, tile: int, sampling: Sampling) -> Latents:
+    """Noise as the reference code draws it: one draw for all tokens, the target's first."""
+    _, channels, frames, height, width = reference.shape
+    count = frames * height * width
+    drawn = sampling.noise.tokens(2 * count, channels, tile=tile).to(model.device)
+    return Latents(*(unpack(part, frames, height, width) for part in drawn.split(count, dim=1)))
+
+
+def _velocity(model: HdrModel, reference: Tensor, sampling: Sampling) -> Velocity:
+    """The network on latents of this size, in tiles whose velocities are blended at each step."""
+    _, channels, _, height, width = reference.shape
+    edge = None if sampling.reference_tilers else sampling.tile
+    tiles = cut_tiles(height, width, edge)
+    count = 2 if sampling.reference_strength < 1 else 1
 
     def predict(latents: Latents, sigma: float, reference_sigma: float) -> Latents:
         def run(tile: Tile) -> Tensor:
@@ -169,17 +192,7 @@ def _run_stage(
         target, *rest = velocity.split(channels, dim=1)
         return Latents(target, rest[0] if rest else torch.zeros_like(target))
 
-    name = f"stage {stage + 1}" if len(sampling.sigmas) > 1 else "denoise"
-    target = noise("target")
-    return denoise(
-        predict,
-        Latents(target, noise("reference") if held else torch.zeros_like(target)),
-        initial,
-        reference,
-        sampling.sigmas[stage],
-        lambda done, total, _: on_step(name, done, total),
-        sampling.reference_strength,
-    )
+    return predict
 
 
 def _tile_velocity(

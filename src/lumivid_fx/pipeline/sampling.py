@@ -11,12 +11,6 @@ from torch import Tensor
 
 from lumivid_fx.errors import InputError
 
-DISTILLED_SIGMAS = (1.0, 0.99375, 0.9875, 0.98125, 0.975, 0.909375, 0.725, 0.421875, 0.0)
-"""LTX-2 distilled schedule, stage 1: 8 steps."""
-
-STAGE_2_SIGMAS = (0.909375, 0.725, 0.0)
-"""The HDR pipeline's stage 2: 2 steps. The generic distilled one has 0.421875 before the 0."""
-
 
 def thin_sigmas(sigmas: Sequence[float], steps: int) -> tuple[float, ...]:
     """Keep some of a schedule's steps, evenly spread from its first level on, down to 0.

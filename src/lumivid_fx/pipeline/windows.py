@@ -23,6 +23,8 @@ class Window:
         padded: Frames the model sees, 8k+1; those past `last` repeat it.
         fade_in: Frames at the start shared with the window before.
         fade_out: Frames at the end shared with the window after.
+        margin: Of those, frames at the window's very ends without weight: there the model saw
+            nothing before or after, and its first latent stands for one frame.
     """
 
     index: int
@@ -31,14 +33,19 @@ class Window:
     padded: int
     fade_in: int
     fade_out: int
+    margin: int = 0
 
     def weight(self, frame: int) -> float:
         """Share of this window in a frame: a linear fade across each overlap, sums to 1."""
         if frame < self.first + self.fade_in:
-            return (frame - self.first + 1) / (self.fade_in + 1)
+            return self._risen(frame - self.first + 1, self.fade_in)
         if frame > self.last - self.fade_out:
-            return 1 - (frame - (self.last - self.fade_out)) / (self.fade_out + 1)
+            return 1 - self._risen(frame - (self.last - self.fade_out), self.fade_out)
         return 1.0
+
+    def _risen(self, place: int, shared: int) -> float:
+        """How far a fade has come at its `place`-th frame, from 1, of those that are shared."""
+        return min(1.0, max(0.0, (place - self.margin) / (shared - 2 * self.margin + 1)))
 
 
 def round_up_frames(count: int, ratio: int = 8) -> int:
@@ -53,7 +60,8 @@ def cut_windows(num_frames: int, length: int, overlap: int, ratio: int = 8) -> l
         num_frames: Frames of the whole plate.
         length: Frames of a window, ``ratio * k + 1``.
         overlap: Frames two neighbours share, ``ratio * k + 1``, at most half of `length`, so that
-            no frame lies in three windows.
+            no frame lies in three windows. Of an overlap of three latents or more, the outer one on
+            either side has no weight.
         ratio: Frames a latent covers.
 
     Returns:
@@ -69,7 +77,7 @@ def cut_windows(num_frames: int, length: int, overlap: int, ratio: int = 8) -> l
             f"more than a multiple of {ratio}, and the overlap at most half the window, such as "
             f"{3 * ratio + 1} and {ratio + 1}"
         )
-    stride = length - overlap
+    stride, margin = length - overlap, ratio if overlap > 3 * ratio else 0
     starts = [0]
     while starts[-1] + length < num_frames:
         starts.append(starts[-1] + stride)
@@ -84,6 +92,7 @@ def cut_windows(num_frames: int, length: int, overlap: int, ratio: int = 8) -> l
                 padded=round_up_frames(last - first + 1, ratio),
                 fade_in=overlap if index > 0 else 0,
                 fade_out=overlap if index + 1 < len(starts) else 0,
+                margin=margin,
             )
         )
     return windows

@@ -72,8 +72,12 @@ class Settings(Message, frozen=True, tag=False):
     Attributes:
         steps: Sampler steps of each stage, thinned from the model's own; None takes them all.
         sigmas: Noise levels of each stage in place of the model's; not together with `steps`.
-        mask: Whether EXRs get the channel ``lumivid.generated``: 0 where a pixel is the plate's
-            own, 1 where it is the model's; not with frames that are delivered as pixels.
+        schedule: One of the schedules that LTX-2 was distilled to, by the steps of its stages, in
+            place of `sigmas`.
+        tilers: The reference code's own tiles, or ours without seams.
+        high_quality: Show the model every frame twice.
+        generated: Whether EXRs get the channel ``lumivid.generated``: 0 where a pixel is the
+            plate's own, 1 where it is the model's; not with frames that are delivered as pixels.
     """
 
     input_space: Name | None = None
@@ -87,15 +91,18 @@ class Settings(Message, frozen=True, tag=False):
         ]
         | None
     ) = None
+    schedule: Literal["8+2", "8+3"] | None = None
     reference_strength: Unit = 1.0
     detail: Unit = 1.0
     exposure: Annotated[float, Meta(ge=-20, le=20)] = 0.0
     model_size: Annotated[int, Meta(ge=0, le=16384)] | None = None
     tile: Annotated[int, Meta(ge=1, le=4096)] | None = None
+    tilers: Literal["seamless", "reference"] = "seamless"
+    high_quality: bool = False
     window: Annotated[int, Meta(ge=1, le=10000)] | None = None
     overlap: Annotated[int, Meta(ge=1, le=10000)] | None = None
     fps: Annotated[float, Meta(gt=0, le=1000)] | None = None
-    mask: bool = False
+    generated: bool = False
 
 
 class PathSource(Message, frozen=True, tag="path"):
@@ -144,7 +151,8 @@ class Request(Message, frozen=True, tag=False):
         deliver: ``path`` writes EXRs to `target`; ``pixels`` sends half floats.
         target: Pattern such as ``/show/hdr.####.exr`` or a folder; absolute; for ``path`` only.
         settings: What the user decided.
-        model: Model folder; None is the worker's own.
+        mask: Image sequence or still that limits where the model speaks.
+        model: Name in the worker's library, or model folder; None is the worker's own.
         lora: LoRA in place of the model's own.
         lora_strength: 1 as trained, 0 none.
         ocio: A studio's OCIO config.
@@ -159,6 +167,7 @@ class Request(Message, frozen=True, tag=False):
     deliver: Literal["path", "pixels"] = "path"
     target: Path | None = None
     settings: Settings = Settings()
+    mask: Path | None = None
     model: Path | None = None
     lora: Path | None = None
     lora_strength: Annotated[float, Meta(ge=0, le=2)] = 1.0

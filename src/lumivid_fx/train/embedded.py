@@ -204,9 +204,9 @@ def train_vae(run: Run, schedule: Schedule, report: Report) -> None:
             decoded = vae.decode(means + 0.05 * spread).sample
         error = decoded.float() - pixels
         loss: Tensor = 0.5 * error.abs().mean() + error.square().mean()
+        loss = loss + 1e-3 * means.float().square().mean()
         for block in (2, 4, 8, 16):
             loss = loss + F.avg_pool3d(error, (1, block, block)).abs().mean()
-        loss += 1e-3 * means.float().square().mean()
         return loss
 
     checkpoint = run.folder / "vae_checkpoint.safetensors"

@@ -26,7 +26,8 @@ from lumivid_fx.errors import InputError, LimitError
 from lumivid_fx.media.whole_file import remove_leftovers, whole_file
 from lumivid_fx.model.checkpoint import HdrModel
 from lumivid_fx.pipeline.reference import to_vae_range
-from lumivid_fx.pipeline.render_window import encode, pack
+from lumivid_fx.pipeline.render_window import pack
+from lumivid_fx.pipeline.vae import encode
 from lumivid_fx.train.examples import Example, Examples
 from lumivid_fx.train.recipe import ClipPart, Recipe
 from lumivid_fx.train.sources import Sources

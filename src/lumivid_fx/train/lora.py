@@ -129,8 +129,7 @@ def train_lora(
     telling = telling if first else Telling(stop=telling.stop)
     _refuse_other(recipe, run)
     telling.phase("loading the model")
-    folder = Path(recipe.model.folder) if recipe.model.folder else None
-    model = load_model(folder, lora_strength=0.0, device=device)
+    model = load_model(recipe.model.folder, lora_strength=0.0, device=device)
     if first:
         with whole_file(run / RECIPE, str(run / RECIPE)) as beside:
             beside.write_text(recipe.text(), encoding="utf-8")

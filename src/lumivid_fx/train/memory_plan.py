@@ -17,7 +17,8 @@ import torch
 from torch import Tensor
 from torch.autograd.graph import saved_tensors_hooks
 
-from lumivid_fx.model.checkpoint import EMBEDDED
+from lumivid_fx.errors import InputError
+from lumivid_fx.model.library import find_model
 from lumivid_fx.model.video_only import build_video_transformer
 from lumivid_fx.train.adapter import add_lora, lora_velocity
 from lumivid_fx.train.latents import Geometry, size_bytes
@@ -126,7 +127,10 @@ def plan_lora(recipe: Recipe, device: str) -> MemoryPlan:
 
 def _published(recipe: Recipe) -> tuple[str, dict[str, Any], Geometry]:
     """Whose config, and what it says of the transformer and the VAE."""
-    folder = Path(recipe.model.folder) if recipe.model.folder else EMBEDDED
+    try:
+        folder = find_model(recipe.model.folder)
+    except InputError:  # a name of a model that is not here yet
+        folder = Path(recipe.model.folder or "")
     configs = [folder / part / "config.json" for part in ("transformer", "vae")]
     if not all(path.is_file() for path in configs):
         told = f"LTX-2.3 as published, for {folder} has no config.json of transformer and VAE"

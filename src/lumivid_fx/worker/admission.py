@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 
 from lumivid_fx.errors import InputError
+from lumivid_fx.model.library import find_entry, is_entry_name
 from lumivid_fx.protocol.messages import MAX_FRAME, MAX_FRAMES, PathSource, Request
 from lumivid_fx.worker.roots import Roots
 from lumivid_fx.worker.spool import Spool
@@ -53,18 +54,22 @@ def check_request(request: Request, roots: Roots, spool: Spool) -> None:
         if request.target is None:
             raise _refusal("E_PATH", "the request names no output; give a target, or take pixels")
         roots.check(request.target, "the output")
-    elif request.settings.mask:
+    elif request.settings.generated:
         raise _refusal(
             "E_INPUT",
-            "frames that are sent as pixels carry no mask; name a target, or leave the mask out",
+            "frames that are sent as pixels carry no channel of what was generated; name a target, "
+            "or leave that out",
         )
     for what, path in (
-        ("the model", request.model),
+        ("the mask", request.mask),
+        ("the model", None if is_entry_name(request.model) else request.model),
         ("the LoRA", request.lora),
         ("the OCIO config", request.ocio),
     ):
         if path is not None:
             roots.check(path, what)
+    if request.model is not None and is_entry_name(request.model):
+        find_entry(request.model)
     _check_range(request.frames)
 
 

@@ -6,7 +6,10 @@ import logging
 from contextlib import suppress
 from pathlib import Path
 
+from lumivid_fx.errors import InputError
 from lumivid_fx.model.checkpoint import EMBEDDED, HdrModel, load_model
+from lumivid_fx.model.library import find_entry, is_entry_name, named_files
+from lumivid_fx.model.manifest import read_manifest
 from lumivid_fx.pipeline.devices import free_memory
 
 log = logging.getLogger(__name__)
@@ -34,6 +37,8 @@ class LoadedModel:
 
     def folder(self, asked: str | None) -> Path:
         """The folder of the model that a job means."""
+        if asked and is_entry_name(asked):
+            return find_entry(asked)
         return Path(asked) if asked else self._default
 
     def take(self, folder: Path | None, lora: Path | None, strength: float) -> HdrModel:
@@ -61,7 +66,10 @@ class LoadedModel:
 def _state(folder: Path, lora: Path | None) -> tuple[tuple[str, int, int], ...]:
     """What tells whether files were changed; one that is missing is told of by the loader."""
     found = []
-    for path in [*sorted(folder.rglob("*")), *([lora] if lora else [])]:
+    paths = [*sorted(folder.rglob("*")), *([lora] if lora else [])]
+    with suppress(InputError):
+        paths += [p for p in named_files(folder, read_manifest(folder)) if p not in paths]
+    for path in paths:
         with suppress(OSError):
             state = path.stat()
             found.append((str(path), state.st_size, state.st_mtime_ns))

@@ -12,6 +12,7 @@ import msgspec
 from lumivid_fx.errors import InputError, LumividError
 from lumivid_fx.model.checkpoint import HdrModel
 from lumivid_fx.model.manifest import Manifest, read_manifest
+from lumivid_fx.model.schedules import SCHEDULES
 from lumivid_fx.pipeline.devices import device_name, free_memory, is_out_of_memory, peak_memory
 from lumivid_fx.pipeline.file_digests import file_digest
 from lumivid_fx.pipeline.frame_keys import FrameStore
@@ -74,19 +75,21 @@ def run_job(
     return Ended(job=order.job)
 
 
-def shot_settings(asked: Settings, manifest: Manifest) -> ShotSettings:
+def shot_settings(asked: Settings, manifest: Manifest, mask: str | None = None) -> ShotSettings:
     """What a request says, as the pipeline takes it.
 
     Raises:
-        InputError: It names steps and sigmas both, or more steps than the model has.
+        InputError: It says twice how to sample, or names more steps than the model has.
     """
     chosen = msgspec.structs.asdict(asked)
-    steps = chosen.pop("steps")
+    steps, schedule = chosen.pop("steps"), chosen.pop("schedule")
+    if sum(way is not None for way in (steps, schedule, asked.sigmas)) > 1:
+        raise InputError("steps, sigmas and a schedule are not given together; leave one of them")
     if steps is not None:
-        if asked.sigmas is not None:
-            raise InputError("steps and sigmas are both given; leave one of them out")
         chosen["sigmas"] = thin_schedule(manifest.sigmas, steps)
-    return ShotSettings(**chosen)
+    if schedule is not None:
+        chosen["sigmas"] = SCHEDULES[schedule]
+    return ShotSettings(**chosen, mask=mask)
 
 
 class _Job:
@@ -120,7 +123,7 @@ class _Job:
         """
         self._reports.phase("starting")
         manifest = read_manifest(self._folder)
-        asked = shot_settings(self._request.settings, manifest)
+        asked = shot_settings(self._request.settings, manifest, self._request.mask)
         stages = asked.sigmas or manifest.sigmas
         self._reports.steps_per_window = sum(len(stage) - 1 for stage in stages)
         self._source = self._take_in()

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from lumivid_fx.errors import LumividError
+from lumivid_fx.model.library import readable_paths
 from lumivid_fx.model.quiet import quieten_libraries
 from lumivid_fx.worker.orders import Ready, RunnerConfig, RunnerEnd
 from lumivid_fx.worker.sandbox import confine, system_paths
@@ -49,7 +50,7 @@ def main(arguments: Sequence[str]) -> None:
     quieten_libraries()
     # Before the first thread, hence before torch: the kernel confines one thread and its children.
     confined = confine(
-        read=[*system_paths(), *([Path(config.model)] if config.model else [])],
+        read=[*system_paths(), *([Path(config.model)] if config.model else []), *readable_paths()],
         write=[Path(folder) for folder in (*config.roots, *config.private)],
     )
     line = ServerLine(RunnerEnd(descriptor))

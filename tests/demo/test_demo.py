@@ -77,7 +77,7 @@ def test_demo_renders_and_shows(
     told = capsys.readouterr().out
     assert str(out / "plate.####.exr") in told
     assert str(out / "sheet.png") in told
-    assert "+0.0 stops over SDR white before" in told
+    assert "+0.1 stops over SDR white before" in told  # what compression overshoots is kept
 
 
 def test_demo_tells_a_fault_in_one_sentence(

@@ -95,9 +95,9 @@ def test_every_rung_can_be_rendered(
 
 def test_edge_of_what_the_model_is_shown() -> None:
     """The plate is scaled to the model's size or the one asked for, then padded to latents."""
-    manifest = read_manifest(EMBEDDED)  # its own size is 256
+    manifest = read_manifest(EMBEDDED)  # its own size is 384
     plate = (1080, 1920)
-    for size, stages, expected in ((None, 1, 32), (0, 1, 240), (0, 2, 240), (100, 1, 13)):
+    for size, stages, expected in ((None, 1, 48), (0, 1, 240), (0, 2, 240), (100, 1, 13)):
         settings = ShotSettings(model_size=size)
         assert latent_edge(settings, manifest, plate, 8, stages) == expected
     assert latent_edge(ShotSettings(model_size=100), manifest, plate, 8, 2) == 14

@@ -409,7 +409,7 @@ def test_outside_of_the_roots_nothing_is_touched(
     out.mkdir()
     for request in (to_path(source, place / "out/"), to_path(plate, out)):
         outcome = runner.run(request)
-        assert outcome.ended.code == "E_INPUT"
+        assert outcome.ended.code == "E_INPUT", outcome.ended
         assert not outcome.frames
     assert not list(out.iterdir())
 

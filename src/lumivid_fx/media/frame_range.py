@@ -135,13 +135,21 @@ def _files(folder: Path) -> list[str]:
     """Names of what is no folder, but for hidden ones: broken links too, which are not passed over.
 
     A frame that cannot be opened is told of; without its name there would be a shorter sequence.
+
+    Raises:
+        InputError: The folder cannot be listed.
     """
-    with os.scandir(folder) as entries:
-        return [
-            entry.name
-            for entry in entries
-            if not entry.name.startswith(".") and not entry.is_dir(follow_symlinks=False)
-        ]
+    try:
+        with os.scandir(folder) as entries:
+            return [
+                entry.name
+                for entry in entries
+                if not entry.name.startswith(".") and not entry.is_dir(follow_symlinks=False)
+            ]
+    except OSError as error:
+        raise InputError(
+            f"{folder} cannot be listed ({error.strerror}); mend its permissions, or name another"
+        ) from error
 
 
 def _numbered(sequence: FileSequence, folder: Path) -> dict[int, Path]:

@@ -31,6 +31,7 @@ class ShotMask:
         self._mask = open_plate(path)
         self._still: Tensor | None = None
         if (self._mask.height, self._mask.width) != (plate.height, plate.width):
+            self._mask.close()
             raise InputError(
                 f"the mask {path} is {self._mask.width} x {self._mask.height} pixels and the plate "
                 f"{plate.width} x {plate.height}; give a mask of the plate's size"

@@ -1,20 +1,17 @@
 """Train the embedded model from nothing: VAE, SDR prior, HDR LoRA, in that order.
 
-    python -m lumivid_fx.train.embedded vae|prior|lora --maps MAPS --run RUN --steps N
-
 The classes are LTX-2's own (diffusers), made small. Stages:
 
 vae     the video autoencoder, on SDR clips and LogC3 clips alike
 prior   the transformer, on SDR targets, with a degraded SDR reference as clean tokens
 lora    a LoRA and a scene embedding on the frozen prior, on LogC3 targets with the SDR reference
 
-Each stage checkpoints and goes on where it was; :mod:`scripts.train_embedded` runs all three in a
-budget of minutes.
+Each stage checkpoints and goes on where it was. ``lumivid train embedded`` runs all three from a
+recipe, ``scripts/train_embedded.py`` in a budget of minutes.
 """
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -450,33 +447,3 @@ def make_run(
     ]
     folder.mkdir(parents=True, exist_ok=True)
     return Run(folder, Scenes.of([*real, *invented], device), torch.device(device), scale)
-
-
-def main() -> None:
-    """Parse the command line and run one stage."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("stage", choices=("vae", "prior", "lora"))
-    parser.add_argument("--maps", type=Path, required=True)
-    parser.add_argument("--run", type=Path, required=True)
-    parser.add_argument("--steps", type=int, required=True)
-    parser.add_argument("--rate", type=float, default=5e-4)
-    parser.add_argument("--clips", type=int, default=2000)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--device", default="cpu")
-    parser.add_argument("--scale", type=int, default=1)
-    args = parser.parse_args()
-    run = make_run(args.maps, args.run, args.device, scale=args.scale)
-    schedule = Schedule(steps=args.steps, learning_rate=args.rate, seed=args.seed)
-
-    def report(step: int, loss: float, seconds: float) -> None:
-        print(f"{args.stage} {step}/{args.steps} loss {loss:.5f} {seconds:.2f} s/step", flush=True)
-
-    if args.stage == "vae":
-        train_vae(run, schedule, report)
-    else:
-        cached = cache_latents(load_vae(run), run, args.clips, args.seed + 100)
-        train_transformer(run, schedule, report, cached, hdr=args.stage == "lora")
-
-
-if __name__ == "__main__":
-    main()

@@ -51,6 +51,7 @@ from lumivid_fx.pipeline.render_shot import (
     render_shot,
 )
 from lumivid_fx.pipeline.resume import Earlier, missing_frames, output_pattern
+from lumivid_fx.pipeline.shot_windows import RenderedWindows
 
 
 @dataclass(frozen=True)
@@ -80,7 +81,7 @@ def render(
     *,
     frames: str | None = None,
     settings: ShotSettings | None = None,
-    model: HdrModel | Callable[[], HdrModel] | str | None = None,
+    model: HdrModel | Callable[[], HdrModel | RenderedWindows] | str | None = None,
     ocio: str | None = None,
     compression: str = "zip",
     overwrite: bool = False,
@@ -97,8 +98,9 @@ def render(
         target: Pattern of the frames to write, such as ``out/plate.####.exr``, or a folder.
         frames: Frames such as ``1001-1049`` or ``1-100x2``; None renders the whole plate.
         settings: What else the user decided.
-        model: A loaded model, what loads it once the plate has been looked at, or a model's name
-            in the library or its folder; None loads the embedded one.
+        model: A loaded model, what loads it once the plate has been looked at (or gives windows
+            that were rendered elsewhere), or a model's name in the library or its folder; None
+            loads the embedded one.
         ocio: A studio's OCIO config; None is the built-in one.
         compression: EXR compression.
         overwrite: Render again what is there already.
@@ -145,17 +147,16 @@ def render(
         for path in [pattern.path(number) for number in left[:1]]:
             require_elsewhere(path, source)
             require_writable(path)
-        if not isinstance(model, HdrModel):
-            model = model() if callable(model) else load_model(model)
+        used = _loaded(model)
         fill = partial(
             choose_windows,
-            length=model.manifest.window_frames,
-            overlap=model.manifest.overlap_frames,
-            ratio=model.temporal_ratio,
+            length=used.manifest.window_frames,
+            overlap=used.manifest.overlap_frames,
+            ratio=used.temporal_ratio,
         )
         settings, fingerprint = fill(settings), plate_fingerprint(ahead)
         marks, *others = (
-            frame_marks(each, model, ocio, ahead, fingerprint, mask)
+            frame_marks(each, used, ocio, ahead, fingerprint, mask)
             for each in (settings, *map(fill, earlier.settings))
         )
         missing = missing_frames(
@@ -174,7 +175,7 @@ def render(
             store,
             ahead,
             settings,
-            model,
+            used,
             common={**marks, "compression": compression, "fps": fps},
             colour=spaces.files(),
             digests=digests,
@@ -209,7 +210,7 @@ def render(
             for finished in render_shot(
                 ahead,
                 behind,
-                model,
+                used,
                 settings,
                 SeededNoise(settings.seed),
                 spaces,
@@ -226,6 +227,15 @@ def render(
         model_clipped=sum((frame.clipped for frame in written), ClipCount()),
         half_clamped=sum(frame.half_clamped for frame in written),
     )
+
+
+def _loaded(
+    model: HdrModel | Callable[[], HdrModel | RenderedWindows] | str | None,
+) -> HdrModel | RenderedWindows:
+    """The model, however it was given."""
+    if isinstance(model, HdrModel):
+        return model
+    return model() if callable(model) else load_model(model)
 
 
 def _first_look(source: str, ocio: str | None) -> FileDigests:

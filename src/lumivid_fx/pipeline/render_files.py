@@ -39,6 +39,7 @@ from lumivid_fx.pipeline.preflight import (
     choose_windows,
     require_elsewhere,
     require_inside,
+    require_scene_linear,
     require_size,
     require_writable,
 )
@@ -126,12 +127,7 @@ def render(
     check_settings(settings, compression)
     digests = FileDigests() if store is None else _first_look(source, ocio)
     spaces = ColorSpaces(ocio)
-    chromaticities = spaces.chromaticities(settings.output_space)
-    if chromaticities is None:
-        raise InputError(
-            f"output space {settings.output_space!r} is not scene-linear; choose one that is, "
-            "such as acescg or lin_rec709"
-        )
+    chromaticities = require_scene_linear(spaces, settings.output_space)
     wanted = None if frames is None else parse_range(frames)
     with ExitStack() as stack:
         ahead, behind = (stack.enter_context(open_whole(source, frames)) for _ in range(2))

@@ -66,6 +66,8 @@ MAY_BE_NAMED_BY: dict[str, set[str]] = {
     "prometheus_client": {"worker"},
     "tensorboard":   {"train"},
     "typer":         {"cli"},
+    "yaml":          {"farm"},
+    "ray":           {"farm"},
 }
 
 INSIDE_NUKE: dict[str, set[str]] = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -117,6 +118,35 @@ def plan(
         else:
             count = len(made.windows)
             typer.echo(f"{place}: {count} window{'' if count == 1 else 's'}, 0 to {count - 1}")
+
+
+@farm.command()
+def export(
+    *,
+    bundle: Annotated[Path, typer.Argument(metavar="BUNDLE", help="Folder to write.")],
+    plan: Plan,
+    gpu: Annotated[
+        bool | None,
+        typer.Option(
+            "--gpu/--no-gpu",
+            help="Whether windows need a GPU.",
+            show_default="unless the model is the embedded one",
+        ),
+    ] = None,
+) -> None:
+    """Write a plan as an Open Job Description job bundle, as AWS Deadline Cloud takes it."""
+    with one_sentence(as_json=False, interrupted=lambda: "the bundle may not be whole"):
+        from lumivid_fx.farm.job_bundle import job_parameters, write_bundle
+        from lumivid_fx.farm.plan_file import read_plan
+
+        place, made = plan.absolute(), read_plan(plan)
+        embedded = made.request.model in (None, "embedded")
+        write_bundle(made, place, bundle, gpu=not embedded if gpu is None else gpu)
+        given = job_parameters(made, place)
+        called = ["openjd", "run", str(bundle / "template.yaml"), "--step", "Stitch"]
+        called += ["--run-dependencies", "--job-param", json.dumps(given)]
+        typer.echo(f"{bundle}: deadline bundle submit {shlex.quote(str(bundle))}")
+        typer.echo(f"here and now: {shlex.join(called)}")
 
 
 @farm.command()

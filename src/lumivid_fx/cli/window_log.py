@@ -37,7 +37,7 @@ class WindowLog:
     def __init__(self, way: Way, steps: int, lines: SessionLines | None) -> None:
         self._way, self._lines = way, lines
         self._steps, self._done = max(1, steps), 0
-        self._said = ""
+        self._said, self._share = "", -1.0
         self._bar = PhaseBar("looking for the window", quiet=way != "words")
 
     @property
@@ -58,11 +58,12 @@ class WindowLog:
         elif self._lines is not None:
             if phase != self._said:
                 self._lines.status(phase)
-            self._lines.progress(share)
+            if share != self._share:
+                self._lines.progress(share)
         else:
             self._bar.phase(phase, f"{done} of {steps}" if steps > 1 else "")
             self._bar.advance(round(100 * share), 100, "", None)
-        self._said = phase
+        self._said, self._share = phase, share
 
     def end(self, index: int, how: str, path: str) -> None:
         """Tell that the window is there."""

@@ -50,7 +50,8 @@ def hold(plan: Path, folder: Path, device: str, rules: Path | None) -> str:
         InputError: It could not be started; the sentence is the process's own.
     """
     listening, ready = os.pipe()
-    here = [sys.executable, "-m", "lumivid_fx.farm.held_model"]
+    # -P: a plate's folder, where this may be called, is no place to import from.
+    here = [sys.executable, "-P", "-m", "lumivid_fx.farm.held_model"]
     with (folder / LOG).open("ab") as log, os.fdopen(listening, "rb") as told:
         process = subprocess.Popen(
             [*here, str(plan), str(folder), device, str(rules or ""), str(ready)],
@@ -71,6 +72,7 @@ def hold(plan: Path, folder: Path, device: str, rules: Path | None) -> str:
         raise InputError(
             said.get("error") or f"the process with the model ended before it was ready; see {LOG}"
         )
+    process.returncode = 0  # it is left to itself: nobody here waits for it
     return str(said["ready"])
 
 
@@ -173,12 +175,13 @@ class _Holder:
     def __init__(self, plan: Path, folder: Path, device: str, rules: Path | None) -> None:
         from lumivid_fx.farm.path_rules import read_plan_here
         from lumivid_fx.farm.plan_file import plan_digest
-        from lumivid_fx.farm.planned_model import load_planned
         from lumivid_fx.model.quiet import quieten_libraries
 
         quieten_libraries()
         self._folder = folder
         self._plan, self._digest = read_plan_here(plan, rules), plan_digest(plan)
+        from lumivid_fx.farm.planned_model import load_planned  # torch: after what may be refused
+
         self._model = load_planned(self._plan, device)
 
     def run(self, ready: Any) -> None:

@@ -20,7 +20,7 @@ _BREAKS = re.compile("\r\n|[\n\r\v\f\x1c\x1d\x1e\x85\u2028\u2029]")
 """Where any reader may see a line end: those of ``str.splitlines``."""
 
 _MOST = 1024
-"""Characters of one message: sessions cut longer ones."""
+"""Characters of a line. Sessions cut lines at 64 Ki, and what comes after the cut begins a line."""
 
 
 class SessionLines:
@@ -77,8 +77,8 @@ class SessionLines:
 
     def _pass_on(self) -> None:
         with os.fdopen(os.dup(self._pipe), "rb") as lines:
-            for line in lines:
-                for part in _BREAKS.split(line.decode(errors="replace").rstrip("\n")):
+            while line := lines.readline(_MOST):
+                for part in _BREAKS.split(line.decode(errors="replace").rstrip("\r\n")):
                     self._write(f"| {part}\n")
 
     def _write(self, line: str) -> None:

@@ -12,7 +12,7 @@ import typer
 from lumivid_fx.cli import options as o
 from lumivid_fx.cli.outcome import one_sentence
 from lumivid_fx.cli.phase_bar import PhaseBar
-from lumivid_fx.cli.window_command import Device, PathRules, Plan, told
+from lumivid_fx.cli.window_command import Device, PathRules, Plan, StitchLog, told
 from lumivid_fx.model.quiet import quieten_libraries
 
 farm = typer.Typer(
@@ -147,6 +147,69 @@ def export(
         called += ["--run-dependencies", "--job-param", json.dumps(given)]
         typer.echo(f"{bundle}: deadline bundle submit {shlex.quote(str(bundle))}")
         typer.echo(f"here and now: {shlex.join(called)}")
+
+
+@farm.command()
+def run(
+    *,
+    plan: Plan,
+    ray: Annotated[
+        str,
+        typer.Option(
+            "--ray", metavar="ADDRESS", help="Of a Ray cluster's head; auto is this machine's."
+        ),
+    ],
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="At most; one a GPU, or a node, if not said.")
+    ] = None,
+    gpu: Annotated[
+        bool | None,
+        typer.Option(
+            "--gpu/--no-gpu",
+            help="Whether windows need a GPU.",
+            show_default="if the cluster has any",
+        ),
+    ] = None,
+    overwrite: o.Overwrite = False,
+    as_json: o.JsonLines = False,
+) -> None:
+    """Render a plan's windows on a Ray cluster, and stitch them here.
+
+    Every node needs this release and reaches INPUT, OUTPUT and PLAN under the same paths. Beyond
+    this machine the cluster must ask for a token: RAY_AUTH_MODE=token.
+    """
+    stopped = "finished windows are kept, and the same command goes on after them"
+    with one_sentence(as_json=as_json, interrupted=lambda: stopped), told(openjd=False):
+        quieten_libraries()
+        from lumivid_fx.farm.plan_file import read_plan
+        from lumivid_fx.farm.ray_run import Told, run_on_ray
+        from lumivid_fx.farm.stitching import stitch
+
+        made = read_plan(plan)
+        with PhaseBar("joining the cluster", quiet=as_json) as bar:
+
+            def tell(heard: Told) -> None:
+                if heard.note and as_json:
+                    row = {"done": heard.done, "windows": heard.windows, "note": heard.note}
+                    typer.echo(json.dumps(row))
+                elif heard.note:
+                    bar.line(f"{heard.note}, {heard.done} of {heard.windows}")
+                words = ", ".join(f"{index}: {doing}" for index, doing in heard.under_way.items())
+                if bar.seen and words:
+                    bar.phase(words)
+                bar.advance(heard.done, heard.windows, f"{heard.done} of {heard.windows}", None)
+
+            run_on_ray(made, ray, tell=tell, gpus=gpu, workers=workers)
+        log = StitchLog(as_json=as_json)
+        with log:
+            report = stitch(
+                made,
+                overwrite=overwrite,
+                looked=log.looked,
+                on_start=log.on_start,
+                on_frame=log.on_frame,
+            )
+        log.on_end(report, None)
 
 
 @farm.command()

@@ -136,17 +136,33 @@ def export(
 ) -> None:
     """Write a plan as an Open Job Description job bundle, as AWS Deadline Cloud takes it."""
     with one_sentence(as_json=False, interrupted=lambda: "the bundle may not be whole"):
-        from lumivid_fx.farm.job_bundle import job_parameters, write_bundle
+        from lumivid_fx.farm.job_bundle import job_parameters, wants_gpu, write_bundle
         from lumivid_fx.farm.plan_file import read_plan
 
         place, made = plan.absolute(), read_plan(plan)
-        embedded = made.request.model in (None, "embedded")
-        write_bundle(made, place, bundle, gpu=not embedded if gpu is None else gpu)
+        write_bundle(made, place, bundle, gpu=wants_gpu(made) if gpu is None else gpu)
         given = job_parameters(made, place)
         called = ["openjd", "run", str(bundle / "template.yaml"), "--step", "Stitch"]
         called += ["--run-dependencies", "--job-param", json.dumps(given)]
         typer.echo(f"{bundle}: deadline bundle submit {shlex.quote(str(bundle))}")
         typer.echo(f"here and now: {shlex.join(called)}")
+
+
+@farm.command()
+def bundle(
+    *,
+    request: Annotated[
+        Path, typer.Argument(metavar="REQUEST", help="What the node or a script packed.")
+    ],
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Gets plan.json and bundle.")],
+) -> None:
+    """Write plan and job bundle of a request, as the node's Send to farm does."""
+    with one_sentence(as_json=False, interrupted=lambda: "the bundle may not be whole"):
+        quieten_libraries()
+        from lumivid_fx.farm.prepare import BUNDLE, prepare, read_request
+
+        made = prepare(read_request(request), folder)
+        typer.echo(f"{folder / BUNDLE}: {len(made.windows)} windows")
 
 
 @farm.command()

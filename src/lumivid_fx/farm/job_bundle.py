@@ -172,8 +172,13 @@ def asset_references(plan: Plan, path: Path) -> dict[str, Any]:
 
 
 def job_name(plan: Plan) -> str:
-    """What the job is called in lists: after the plate, in print alone."""
-    return one_line(f"lumivid {Path(plan.source).name}")[:MOST_NAME]
+    """What the job is called in lists: its label, or after the plate, in print alone."""
+    return one_line(plan.request.label or f"lumivid {Path(plan.source).name}")[:MOST_NAME]
+
+
+def wants_gpu(plan: Plan) -> bool:
+    """Whether windows should wait for a machine with a GPU: all but the embedded model's."""
+    return plan.request.model not in (None, "embedded")
 
 
 def _linux() -> dict[str, Any]:

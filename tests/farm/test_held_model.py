@@ -15,6 +15,7 @@ from lumivid_fx.farm.held_model import LOG, SOCKET, ask, hold, let_go
 from lumivid_fx.farm.plan_file import Plan, plan_digest, write_plan
 from lumivid_fx.farm.window_file import is_whole, read_window
 from lumivid_fx.model.checkpoint import HdrModel
+from lumivid_fx.worker.sandbox import landlock_abi
 
 from .shots import planned, rendered
 
@@ -43,10 +44,14 @@ def test_one_model_for_many_windows(
     """The same codes as without it; refusals come through; a caller that leaves takes all along."""
     path = tmp_path / "plan.json"
     digest = plan_digest(path)
-    assert hold(path, session, "cpu", None) == "cpu"
+    confined = landlock_abi() > 0
+    said = hold(path, session, "cpu", None)
+    assert said == ("cpu, confined to its files" if confined else "cpu")
     holder = next(
         p for p in psutil.process_iter(["cmdline"]) if str(session) in (p.info["cmdline"] or [])
     )
+    status = Path(f"/proc/{holder.pid}/status").read_text()
+    assert ("NoNewPrivs:\t1" in status) == confined
     assert (session / SOCKET).stat().st_mode & 0o777 == 0o600
 
     phases: list[str] = []

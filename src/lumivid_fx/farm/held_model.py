@@ -10,17 +10,17 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from lumivid_fx.errors import CancelledError, InputError, LumividError, RenderError
 from lumivid_fx.farm.openjd_lines import one_line
+from lumivid_fx.model.quiet import quieten_libraries
 
 if TYPE_CHECKING:
     from lumivid_fx.pipeline.shot_windows import Step
@@ -149,14 +149,14 @@ def main(arguments: list[str]) -> None:
     plan, folder, device, rules, ready = arguments
     with os.fdopen(int(ready), "wb") as told:
         try:
-            holder = _Holder(Path(plan), Path(folder), device, Path(rules) if rules else None)
-            holder.run(lambda said: _tell_once(told, said))
+            holder = _Holder(Path(plan), Path(folder), Path(rules) if rules else None)
+            holder.run(device, lambda said: _tell_once(told, said))
         except LumividError as error:
             _tell_once(told, {"error": str(error)})
             sys.exit(error.exit_code)
 
 
-def _tell_once(told: Any, said: dict[str, Any]) -> None:
+def _tell_once(told: BinaryIO, said: dict[str, Any]) -> None:
     if not told.closed:
         told.write(json.dumps(said).encode())
         told.close()
@@ -168,36 +168,39 @@ class _Holder:
     Args:
         plan: The plan.
         folder: The session's own.
-        device: Where to render.
         rules: The session's path mapping rules.
     """
 
-    def __init__(self, plan: Path, folder: Path, device: str, rules: Path | None) -> None:
+    def __init__(self, plan: Path, folder: Path, rules: Path | None) -> None:
         from lumivid_fx.farm.path_rules import read_plan_here
         from lumivid_fx.farm.plan_file import plan_digest
-        from lumivid_fx.model.quiet import quieten_libraries
 
-        quieten_libraries()
         self._folder = folder
         self._plan, self._digest = read_plan_here(plan, rules), plan_digest(plan)
-        from lumivid_fx.farm.planned_model import load_planned  # torch: after what may be refused
 
-        self._model = load_planned(self._plan, device)
+    def run(self, device: str, ready: Callable[[dict[str, Any]], None]) -> None:
+        """Render what is asked for, until told to end or the session is gone.
 
-    def run(self, ready: Any) -> None:
-        """Render what is asked for, until told to end or the session is gone."""
-        from lumivid_fx.pipeline.devices import device_name
-
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        Args:
+            device: Where to render.
+            ready: Called once the model is loaded.
+        """
+        path = self._folder / SOCKET
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as door:
             with _short(self._folder) as short:
                 door.bind(f"{short}/{SOCKET}")
-            path = self._folder / SOCKET
             path.chmod(0o600)
             own = path.stat().st_ino
-            door.listen(8)
+            door.listen(8)  # who comes early waits until the model is loaded
             door.settimeout(_LOOK_S)
-            ready({"ready": device_name(self._model.device.type)})
+            confined = self._confine()  # before torch, which starts threads
+            quieten_libraries()
+            from lumivid_fx.farm.planned_model import load_planned
+            from lumivid_fx.pipeline.devices import device_name
+
+            self._model = load_planned(self._plan, device)
+            name = device_name(self._model.device.type)
+            ready({"ready": f"{name}, confined to its files" if confined else name})
             while _inode(path) == own:
                 try:
                     caller, _ = door.accept()
@@ -207,6 +210,28 @@ class _Holder:
                     if not self._answer(caller):
                         break
             path.unlink(missing_ok=True)
+
+    def _confine(self) -> bool:
+        """Give up all files but the plan's, as a worker's runner does; whether the kernel holds it.
+
+        A plate may be made to mislead the library that decodes it.
+        """
+        from lumivid_fx.model.library import find_model, named_files, readable_paths
+        from lumivid_fx.model.manifest import read_manifest
+        from lumivid_fx.worker.sandbox import confine, system_paths
+
+        plan, request = self._plan, self._plan.request
+        windows = Path(plan.folder)
+        with suppress(OSError):  # whoever writes the first window says what is wrong
+            windows.mkdir(parents=True, exist_ok=True)
+        for name in ("TMPDIR", "HF_HOME", "CUDA_CACHE_PATH"):
+            os.environ[name] = str(self._folder)
+        folder = find_model(request.model)
+        named = [folder, *named_files(folder, read_manifest(folder))]
+        named += [Path(file.path).parent for file in plan.files]
+        named += [Path(request.lora)] if request.lora else []
+        read = [*system_paths(), *readable_paths(), *dict.fromkeys(named)]
+        return confine(read=read, write=[windows, self._folder])
 
     def _answer(self, caller: socket.socket) -> bool:
         """Do what one caller wants; False to end."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 from collections.abc import Iterator
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,7 @@ if find_spec("ray"):
     # Ray looks at these when it is imported.
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
     os.environ[AUTH_MODE], os.environ["RAY_AUTH_TOKEN"] = "token", secrets.token_hex(32)
-    from ray.cluster_utils import Cluster
+    Cluster = import_module("ray.cluster_utils").Cluster
 
 needs_ray = pytest.mark.skipif(
     Cluster is None, reason="scripts/ray_env.sh makes an environment with Ray, to run this in"

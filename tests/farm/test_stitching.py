@@ -93,8 +93,8 @@ def test_a_mask_and_the_generated_channel_too(
 ) -> None:
     """A matte is read where frames are joined, and counts there."""
     source = write_png(tmp_path / "in", range(1, 31))
-    chosen = {"mask": mask(tmp_path / "matte"), "settings": {"generated": True}}
-    plan = planned(source, tmp_path, model_folder, **chosen)
+    matte = mask(tmp_path / "matte")
+    plan = planned(source, tmp_path, model_folder, mask=matte, settings={"generated": True})
     assert on_a_farm(plan, model) == in_one_run(plan, model, tmp_path / "here")
     assert [file.use for file in plan.files][-1] == "mask"
 

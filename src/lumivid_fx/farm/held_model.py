@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import os
 import socket
+import struct
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -30,6 +31,9 @@ SOCKET, LOG = "lumivid-model.sock", "lumivid-model.log"
 
 _LOOK_S = 2.0
 """How often the process looks whether its session is still there."""
+
+_QUESTION_S = 10.0
+"""How long a caller may take to say what it wants."""
 
 _MAX_LINE = 64 * 1024
 
@@ -235,8 +239,12 @@ class _Holder:
 
     def _answer(self, caller: socket.socket) -> bool:
         """Do what one caller wants; False to end."""
-        caller.settimeout(None)
-        asked = next(_messages(caller), {})
+        asked: dict[str, Any] = {}
+        if _is_own(caller):
+            caller.settimeout(_QUESTION_S)
+            with suppress(OSError, ValueError):
+                asked = next(_messages(caller), asked)
+            caller.settimeout(None)
         if asked.get("end"):
             return False
         if asked.get("plan") != self._digest:
@@ -271,6 +279,13 @@ def _send(caller: socket.socket, said: dict[str, Any]) -> None:
         caller.sendall(json.dumps(said).encode() + b"\n")
     except OSError as error:
         raise CancelledError("the task went away") from error
+
+
+def _is_own(caller: socket.socket) -> bool:
+    """Whether the other end is a process of this user."""
+    credentials = caller.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
+    _, user, _ = struct.unpack("3i", credentials)  # unix(7): pid, uid, gid
+    return bool(user == os.geteuid())
 
 
 def _inode(path: Path) -> int:

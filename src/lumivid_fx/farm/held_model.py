@@ -247,10 +247,10 @@ class _Holder:
             caller.settimeout(None)
         if asked.get("end"):
             return False
-        if asked.get("plan") != self._digest:
-            _send(caller, {"other": "plan"})
-            return True
         with suppress(CancelledError):
+            if asked.get("plan") != self._digest:
+                _send(caller, {"other": "plan"})
+                return True
             try:
                 self._render(caller, int(asked["index"]), overwrite=bool(asked["overwrite"]))
             except CancelledError:

@@ -252,7 +252,8 @@ class _Run:
             self._lost(index)
             return
         except self._ray.exceptions.RayTaskError as error:
-            raise RenderError(f"a worker could not start ({_words(error)})") from error
+            what = "a worker could not start" if index is None else f"window {index} failed"
+            raise RenderError(f"{what} ({_words(error)})") from error
         if index is None:
             self._tell(f"a worker is ready on {said}")
         else:

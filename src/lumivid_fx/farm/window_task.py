@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Literal
 
 from lumivid_fx.color.spaces import ColorSpaces
-from lumivid_fx.errors import InputError
+from lumivid_fx.errors import InputError, OutOfMemoryError
 from lumivid_fx.farm.plan_file import Plan, PlanFile
 from lumivid_fx.farm.planned_model import planned_settings
 from lumivid_fx.farm.window_file import is_whole, write_window
@@ -22,7 +22,7 @@ from lumivid_fx.media.plate import is_movie
 from lumivid_fx.media.whole_file import remove_leftovers
 from lumivid_fx.model.checkpoint import HdrModel
 from lumivid_fx.pipeline.background import ReadAhead, how_many
-from lumivid_fx.pipeline.devices import kernels_name
+from lumivid_fx.pipeline.devices import device_name, is_out_of_memory, kernels_name
 from lumivid_fx.pipeline.file_digests import file_digest
 from lumivid_fx.pipeline.ingest import SmallFrames
 from lumivid_fx.pipeline.noise import SeededNoise
@@ -63,7 +63,7 @@ def render_window(
 
     Raises:
         InputError: The plan has no such window, or the plate is not what it was.
-        RenderError: The model gave no numbers.
+        RenderError: The model gave no numbers, or did not fit into memory.
     """
     plan.require_index(index)
     path = plan.window_path(index)
@@ -94,7 +94,16 @@ def render_window(
             for done, frame in enumerate(coming):
                 small.frames[window.first + done] = frame
                 step("reading the plate", done + 1, len(numbers))
-        codes = shot.codes(window, small.stack(window)[0], model, step)
+        try:
+            codes = shot.codes(window, small.stack(window)[0], model, step)
+        except (MemoryError, RuntimeError) as error:
+            if not is_out_of_memory(error):
+                raise
+            raise OutOfMemoryError(
+                f"there is not enough memory for window {index} of {plan.source} on "
+                f"{device_name(model.device.type)}; plan it again with a smaller --model-size, "
+                "--tile 16 or a shorter --window"
+            ) from error
     step("writing the window", 0, 1)
     device = model.device.type
     write_window(path, codes, plan.window_key(index), device, kernels_name(device))

@@ -60,7 +60,7 @@ def window(
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Render it again though it is there.")
     ] = False,
-    as_json: o.JsonLines = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON line a step.")] = False,
     openjd: OpenJd = False,
     session: Session = None,
     path_rules: PathRules = None,

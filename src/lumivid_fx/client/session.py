@@ -27,8 +27,8 @@ class Session:
     """A connection and the jobs that are followed over it.
 
     A job that nobody holds any more, and that has nobody to call, is followed no further. Acks have
-    no answer of their own: behind those of a job that is over goes a ping, and the job is kept until
-    that is answered, so that a worker which dies before it heard them is told again.
+    no answer of their own: a ping goes behind those of a job that is over, and it is kept until
+    the answer comes, so that a worker which dies before it heard them is told again.
 
     Args:
         places: Where keys and the worker's address lie.

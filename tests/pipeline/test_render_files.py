@@ -20,6 +20,7 @@ from lumivid_fx.errors import InputError
 from lumivid_fx.media import Windows, open_plate
 from lumivid_fx.media.exr import read_attributes, write_exr
 from lumivid_fx.model.checkpoint import HdrModel
+from lumivid_fx.pipeline.background import Waits
 from lumivid_fx.pipeline.frame_file import FrameFile
 from lumivid_fx.pipeline.frame_writer import GENERATED
 from lumivid_fx.pipeline.render_files import RenderReport, render
@@ -297,6 +298,15 @@ def test_a_rerun_keeps_what_is_there(run: Run, plate: str, tmp_path: Path) -> No
     report = run(plate, out / "a.####.exr", frames="1001-1004")
     assert (report.rendered, report.kept) == (0, 4)
     assert {p.name: p.stat().st_mtime_ns for p in out.iterdir()} == dict.fromkeys(stamps, 5)
+
+
+def test_what_was_waited_for_is_told(run: Run, plate: str, tmp_path: Path) -> None:
+    """The first window is always waited for; a render with nothing left to do waits for nothing."""
+    waits = run(plate, tmp_path / "out" / "a.####.exr").waits
+    assert 0 < waits.first <= waits.read
+    assert waits.write > 0  # for the last frame, if for no other
+    again = run(plate, tmp_path / "out" / "a.####.exr")
+    assert again.waits == Waits(0.0, 0.0, 0.0)
 
 
 def test_ranges_make_the_same_files(run: Run, plate: str, tmp_path: Path) -> None:

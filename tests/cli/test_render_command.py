@@ -98,6 +98,7 @@ def test_json_lines_parse(plate: Path, tiny_model_folder: Path, tmp_path: Path) 
     assert (summary["rendered"], summary["kept"]) == (3, 0)
     assert summary["frames"] == [f["path"] for f in frames]
     assert summary["seconds"] == pytest.approx(3 * summary["seconds_per_frame"], abs=0.002)
+    assert summary["waited"].keys() == {"first", "read", "write"}
 
 
 def test_json_error_parses(tiny_model_folder: Path, tmp_path: Path) -> None:

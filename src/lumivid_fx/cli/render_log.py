@@ -133,6 +133,7 @@ def _json_summary(report: RenderReport, seconds: float, sheet: Path | None) -> s
             "half_clamped": report.half_clamped,
             "seconds": round(seconds, 3),
             "seconds_per_frame": round(seconds / report.rendered, 3) if report.rendered else None,
+            "waited": {part: round(each, 3) for part, each in asdict(report.waits).items()},
             "sheet": None if sheet is None else str(sheet),
         }
     )

@@ -40,8 +40,10 @@ SPOKEN = 1 / 255
 
 def ramp(values: Tensor, start: float, end: float) -> Tensor:
     """Smooth step from 0 at `start` to 1 at `end` (either may be the larger)."""
-    t = ((values - start) / (end - start)).clamp(0, 1)
-    return t * t * (3 - 2 * t)
+    # In place: at 4K each further copy is 100 MB of fresh pages, which cost more than the sums.
+    t = values.sub(start).div_(end - start).clamp_(0, 1)
+    squared = t * t
+    return squared.mul_(t.mul_(-2).add_(3))
 
 
 def lost(display: Tensor) -> Tensor:

@@ -102,12 +102,15 @@ def _full_path(ocio: str) -> str:
 def plate_fingerprint(plate: Plate) -> str:
     """What tells a plate from others of its size and length: its first frame's pixels, as a hash.
 
+    Where that frame has a data window of its own, the place of it in the plate counts as well.
     Empty where that frame is damaged, which hinders no range without it.
     """
     try:
-        return hashlib.sha256(plate.read(plate.first_frame).rgb.tobytes()).hexdigest()
+        frame = plate.read(plate.first_frame)
     except InputError:
         return ""
+    placed = "" if frame.own is None else repr((frame.windows, frame.own))
+    return hashlib.sha256(frame.rgb.tobytes() + placed.encode()).hexdigest()
 
 
 class FramesByContent:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import partial
 from pathlib import Path
@@ -21,7 +21,7 @@ from lumivid_fx.media import Plate, open_plate, parse_range
 from lumivid_fx.media.plate import is_movie
 from lumivid_fx.media.whole_file import remove_leftovers
 from lumivid_fx.model.checkpoint import HdrModel, load_model
-from lumivid_fx.pipeline.background import WriteBehind, how_many
+from lumivid_fx.pipeline.background import Waits, WriteBehind, how_many
 from lumivid_fx.pipeline.file_digests import FileDigests
 from lumivid_fx.pipeline.frame_file import FrameFile, InOrder
 from lumivid_fx.pipeline.frame_keys import (
@@ -64,6 +64,7 @@ class RenderReport:
         cached: How many came out of the store.
         model_clipped: Model samples outside the curve, clamped to it.
         half_clamped: Samples beyond half float, clamped to +-65504.
+        waits: How long the model stood still for files.
     """
 
     frames: list[Path]
@@ -72,6 +73,7 @@ class RenderReport:
     cached: int
     model_clipped: ClipCount
     half_clamped: int
+    waits: Waits
 
 
 def render(
@@ -198,7 +200,7 @@ def render(
             fps,
             compression,
         )
-        written: list[FrameFile] = []
+        written, waits = list[FrameFile](), Waits()
 
         def tell(frame: FrameFile) -> None:
             written.append(frame)
@@ -216,6 +218,7 @@ def render(
                 todo,
                 _looking(writing, on_progress),
                 mask=mask,
+                waits=waits,
             ):
                 writing.add(partial(writer.write, finished))
     return RenderReport(
@@ -225,6 +228,7 @@ def render(
         cached=len(missing) - len(todo),
         model_clipped=sum((frame.clipped for frame in written), ClipCount()),
         half_clamped=sum(frame.half_clamped for frame in written),
+        waits=replace(waits, write=writing.waited),
     )
 
 

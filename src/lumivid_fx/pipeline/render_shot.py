@@ -21,7 +21,7 @@ from lumivid_fx.media import Frame, Plate
 from lumivid_fx.media.image_file import UNASSOCIATED
 from lumivid_fx.model.checkpoint import HdrModel
 from lumivid_fx.model.manifest import check_sigmas
-from lumivid_fx.pipeline.background import ReadAhead, how_many
+from lumivid_fx.pipeline.background import ReadAhead, Waits, how_many
 from lumivid_fx.pipeline.detail import WindowDetail, window_detail
 from lumivid_fx.pipeline.ingest import Ingest, Pixels, SmallFrame, SmallFrames
 from lumivid_fx.pipeline.mask import ShotMask
@@ -135,6 +135,7 @@ def render_shot(
     on_progress: ProgressCallback,
     *,
     mask: ShotMask | None = None,
+    waits: Waits | None = None,
 ) -> Iterator[FinishedFrame]:
     """Render the wanted frames of a plate, in order.
 
@@ -148,6 +149,7 @@ def render_shot(
         wanted: Frame numbers to render; the windows they lie in are rendered whole.
         on_progress: Progress and cancel.
         mask: Where the model speaks; None is everywhere.
+        waits: Where to note how long frames were waited for.
 
     Yields:
         Finished frames; when one arrives it is final.
@@ -198,6 +200,7 @@ def render_shot(
     seen = sorted({i for w in needed for i in range(w.first, w.last + 1)})
     whole = [behind.frame_numbers[index] for index in indices]
     window_length = max((w.last + 1 - w.first for w in needed), default=1)
+    waits = waits or Waits()
     with (
         ReadAhead(reduced, seen, how_many(small.frame_bytes, window_length)) as coming,
         ReadAhead(full, whole, how_many(frame_bytes(behind), FULL_FRAMES)) as frames,
@@ -208,6 +211,7 @@ def render_shot(
             while window.last not in small.frames:
                 index, frame = next(coming)
                 small.frames[index] = frame
+            waits.first = waits.first or coming.waited
 
             def step(phase: str, done: int, steps: int, place: int = place) -> None:
                 on_progress(Progress(phase, done, steps, place + 1, len(needed)))
@@ -217,6 +221,7 @@ def render_shot(
             until = needed[place + 1].first if place + 1 < len(needed) else window.last + 1
             while indices and indices[0] < until:
                 yield _merge(indices.pop(0), live, *next(frames), ingest, settings)
+            waits.read = coming.waited + frames.waited
 
 
 def frame_bytes(plate: Plate) -> int:

@@ -21,7 +21,7 @@ def turning(count: int, gain: float = 1.0) -> list[FloatImage]:
     """A highlight over a textured ramp, which moves by two pixels a frame; with grain."""
     rows, columns = np.mgrid[:HEIGHT, : WIDTH + 2 * count].astype(np.float32)
     texture = 0.5 + 0.4 * np.sin(columns / 3) * np.cos(rows / 5) + 0.3 * np.sin(columns / 17)
-    light = 0.02 + 0.25 * texture + 0.1 * rows / HEIGHT
+    light = 0.08 + 0.25 * texture + 0.1 * rows / HEIGHT
     light += 9 * np.exp(-((rows - 15) ** 2 + (columns - 60) ** 2) / 60)
     tint = np.array([1.0, 0.9, 0.7], np.float32)
     grain = np.random.default_rng(5)

@@ -6,6 +6,7 @@ render_command   the render command and its options
 preview_command  the preview command
 sheet_command    the sheet command
 scope_command    the scope command
+qc_command       the qc command
 render_log       what a render tells while it runs: a bar, plain lines, or JSON
 outcome          errors as one sentence and an exit code
 worker_command   the worker commands
@@ -44,6 +45,7 @@ from lumivid_fx.cli.models_command import models
 from lumivid_fx.cli.nuke_command import nuke
 from lumivid_fx.cli.ocio_command import ocio
 from lumivid_fx.cli.preview_command import preview
+from lumivid_fx.cli.qc_command import qc
 from lumivid_fx.cli.render_command import render
 from lumivid_fx.cli.scope_command import scope
 from lumivid_fx.cli.sheet_command import sheet
@@ -60,7 +62,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command()(render)
-for _command in (preview, sheet, scope):
+for _command in (preview, sheet, scope, qc):
     app.command()(_command)
 for _command in (submit, jobs, watch, attach, cancel):
     app.command()(_command)

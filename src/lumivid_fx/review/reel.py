@@ -104,6 +104,10 @@ class Reel:
             self._movie.close()
 
 
+EXPOSED = "lumivid/exposed_stops"
+"""Stops that a plate was re-exposed by after it was rendered."""
+
+
 def settings_in(attributes: Mapping[str, object]) -> Mapping[str, object]:
     """The settings of the render that a frame is of, from ``lumivid/settings``; empty if none."""
     with suppress(ValueError):
@@ -111,3 +115,22 @@ def settings_in(attributes: Mapping[str, object]) -> Mapping[str, object]:
         if isinstance(told, dict):
             return told
     return {}
+
+
+def join_frames(settings: Mapping[str, object]) -> frozenset[int]:
+    """Frames that lie where a window of a render is joined to the one before, and the first after.
+
+    Windows are counted from the plate's first frame, each begins `window` less `overlap` frames
+    after the one before, and fades in over what they share.
+
+    Args:
+        settings: Of the render; without window, overlap and plate in them there are no joins.
+    """
+    window, overlap, plate = (settings.get(name) for name in ("window", "overlap", "plate"))
+    if not isinstance(window, int) or not isinstance(overlap, int) or not 0 < overlap < window:
+        return frozenset()
+    if not isinstance(plate, list) or len(plate) != 3:
+        return frozenset()
+    numbers = parse_range(str(plate[2]))
+    starts = range(window - overlap, len(numbers) - overlap, window - overlap)
+    return frozenset(number for start in starts for number in numbers[start : start + overlap + 1])

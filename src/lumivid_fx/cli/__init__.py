@@ -9,6 +9,7 @@ scope_command    the scope command
 qc_command       the qc command
 trim_command     the expose command and the trim commands
 trim_options     options of a trim
+deliver_command  the deliver command
 render_log       what a render tells while it runs: a bar, plain lines, or JSON
 outcome          errors as one sentence and an exit code
 worker_command   the worker commands
@@ -39,6 +40,7 @@ import typer
 
 from lumivid_fx import __version__
 from lumivid_fx.cli.cache_command import cache
+from lumivid_fx.cli.deliver_command import deliver
 from lumivid_fx.cli.doctor_command import doctor
 from lumivid_fx.cli.evaluate_command import evaluate
 from lumivid_fx.cli.jobs_command import attach, cancel, jobs, watch
@@ -65,7 +67,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command()(render)
-for _command in (preview, sheet, scope, qc, expose):
+for _command in (preview, sheet, scope, qc, expose, deliver):
     app.command()(_command)
 for _command in (submit, jobs, watch, attach, cancel):
     app.command()(_command)

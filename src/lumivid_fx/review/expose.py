@@ -42,6 +42,11 @@ class Trimming:
         return notes
 
     @property
+    def is_nothing(self) -> bool:
+        """Whether it changes no pixel."""
+        return self.trim.gain == (1.0, 1.0, 1.0)
+
+    @property
     def recipe(self) -> dict[str, object]:
         """What pixels depend on."""
         return {"trim": self.trim.content, "trim_space": self.space}

@@ -13,7 +13,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from lumivid_fx.errors import InputError
+from lumivid_fx.errors import InputError, RenderError
 from lumivid_fx.media.attributes import OURS
 from lumivid_fx.media.exr import (
     DIGEST_ATTRIBUTE,
@@ -127,10 +127,19 @@ def write_plates(
                 layers={} if mask is None else {GENERATED: mask},
             )
             if check is not None:
-                check(path, pixels)
+                _checked(check, path, pixels)
         if on_frame is not None:
             on_frame(done, len(numbers))
     return Written(files, sum(there), clamped)
+
+
+def _checked(check: Callable[[Path, FloatImage], None], path: Path, pixels: FloatImage) -> None:
+    """Look at a file that was written; what does not hold does not stay."""
+    try:
+        check(path, pixels)
+    except RenderError:
+        path.unlink()
+        raise
 
 
 def _is_there(path: Path, own: Collection[str], digest: str, *, overwrite: bool) -> bool:

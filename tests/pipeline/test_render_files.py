@@ -18,10 +18,9 @@ from lumivid_fx.color.config import WORKING_SPACES
 from lumivid_fx.color.spaces import ColorSpaces
 from lumivid_fx.errors import InputError
 from lumivid_fx.media import Windows, open_plate
-from lumivid_fx.media.exr import read_attributes, write_exr
+from lumivid_fx.media.exr import GENERATED, read_attributes, write_exr
 from lumivid_fx.model.checkpoint import HdrModel
 from lumivid_fx.pipeline.frame_file import FrameFile
-from lumivid_fx.pipeline.frame_writer import GENERATED
 from lumivid_fx.pipeline.render_files import RenderReport, render
 from lumivid_fx.pipeline.render_shot import Progress, ShotSettings
 

@@ -7,17 +7,10 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from lumivid_fx.color.transfer import ClipCount
-from lumivid_fx.media.exr import FRAME_ATTRIBUTE, OutputPattern, write_exr
+from lumivid_fx.media.exr import FRAME_ATTRIBUTE, GENERATED, OutputPattern, write_exr
 from lumivid_fx.pipeline.frame_file import FrameFile
 from lumivid_fx.pipeline.frame_keys import CLIPPED_ATTRIBUTE
 from lumivid_fx.pipeline.render_shot import FinishedFrame
-
-GENERATED = "lumivid.generated"
-"""Channel of a frame's mask, half float: 0 the plate's own pixel, 1 the model's.
-
-Nuke makes of it the channel ``generated`` of a layer ``lumivid``. No single letter such as ``Y``,
-which DWA compresses with loss as a part of the picture.
-"""
 
 
 @dataclass(frozen=True)

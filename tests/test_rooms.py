@@ -36,7 +36,7 @@ MAY_USE: dict[str, set[str]] = {
     "pipeline":   {"errors", "color", "media", "model"},
     "worker":     {"errors", "color", "media", "model", "pipeline", "protocol"},
     # A top floor: it measures what the pipeline renders, on the maps that training held out.
-    "evaluation": {"errors", "color", "media", "model", "pipeline", "train"},
+    "evaluation": {"errors", "color", "media", "model", "pipeline", "review", "train"},
     FACADE:       {"errors", "client", "pipeline"},
     "cli":        {"errors", "color", "media", "model", "pipeline", "train", "evaluation", "review",
                    "worker", "client", "protocol", "install", "doctor", FACADE},
@@ -58,7 +58,7 @@ MAY_BE_NAMED_BY: dict[str, set[str]] = {
     "torchvision":   set(),
     "pycvvdp":       {"evaluation"},  # it and lpips run in an environment of their own
     "lpips":         {"evaluation"},
-    "matplotlib":    {"evaluation"},
+    "matplotlib":    {"evaluation", "review"},
     "zmq":           {"client", "worker"},
     "msgpack":       {"protocol"},
     "msgspec":       {"protocol", "train", "worker"},

@@ -5,6 +5,9 @@ A room is imported when its command runs, so that ``--help`` waits for nothing.
 render_command   the render command and its options
 preview_command  the preview command
 review_command   the review command
+sheet_command    the sheet command
+scope_command    the scope command
+qc_command       the qc command
 render_log       what a render tells while it runs: a bar, plain lines, or JSON
 outcome          errors as one sentence and an exit code
 worker_command   the worker commands
@@ -43,8 +46,11 @@ from lumivid_fx.cli.models_command import models
 from lumivid_fx.cli.nuke_command import nuke
 from lumivid_fx.cli.ocio_command import ocio
 from lumivid_fx.cli.preview_command import preview
+from lumivid_fx.cli.qc_command import qc
 from lumivid_fx.cli.render_command import render
 from lumivid_fx.cli.review_command import review
+from lumivid_fx.cli.scope_command import scope
+from lumivid_fx.cli.sheet_command import sheet
 from lumivid_fx.cli.submit_command import submit
 from lumivid_fx.cli.train_command import train
 from lumivid_fx.cli.worker_command import worker
@@ -58,8 +64,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command()(render)
-app.command()(preview)
-app.command()(review)
+for _command in (preview, review, sheet, scope, qc):
+    app.command()(_command)
 for _command in (submit, jobs, watch, attach, cancel):
     app.command()(_command)
 for _group in (worker, models, cache, keys, nuke, ocio, train, evaluate):

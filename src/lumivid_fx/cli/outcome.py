@@ -5,6 +5,7 @@
 3    the render itself failed: memory, disk, a model that gave no number
 4    no worker answers, or what it said was lost on the way
 5    the worker does not admit this key, or is another than expected
+6    what was looked at does not pass: lumivid qc found something
 130  stopped by Ctrl-C
 """
 
@@ -25,7 +26,7 @@ DEBUG = "LUMIVID_DEBUG"
 
 _OF_REVIEW = ("starlette", "uvicorn")
 
-UNEXPECTED, INTERRUPTED = 1, 130
+UNEXPECTED, DOES_NOT_PASS, INTERRUPTED = 1, 6, 130
 
 
 @contextmanager

@@ -66,7 +66,7 @@ def review(
             reference_space=reference_space,
         )
         for layer in layers.values():
-            typer.echo(f"{layer.name:10}{layer.plate.source}, in {layer.space}")
+            typer.echo(f"{layer.name:10}{layer.reel.source}, in {layer.space}")
         looked = Review(layers, shown, spaces, list_views(config), _tell_error)
         serve(looked, port, lambda url: _open(url, browser=not no_browser))
 

@@ -79,6 +79,13 @@ class ImageSequence(Plate):
 
     def read(self, number: int) -> Frame:
         """Read one frame; see :meth:`Plate.read`."""
+        return self._read(number, finite=True)
+
+    def inspect(self, number: int) -> Frame:
+        """Read one frame, NaN and infinity included; see :meth:`Plate.inspect`."""
+        return self._read(number, finite=False)
+
+    def _read(self, number: int, *, finite: bool) -> Frame:
         if number not in self._files:
             raise InputError(
                 f"{self.source} was opened for frames {format_range(self.frame_numbers)}, so frame "
@@ -88,7 +95,7 @@ class ImageSequence(Plate):
         with open_image(self._files[number], where) as image:
             picture = find_picture(image, self._files[number], where)
             self._check(picture, number)
-            rgb, alpha = read_pixels(image, picture, where)
+            rgb, alpha = read_pixels(image, picture, where, finite=finite)
         attributes = metadata.carried(picture.attributes)
         if alpha is not None and UNASSOCIATED in picture.attributes:
             attributes[UNASSOCIATED] = 1

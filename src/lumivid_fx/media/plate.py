@@ -131,6 +131,14 @@ class Plate(ABC):
             InputError: There is no such frame, or it is damaged or unlike the others.
         """
 
+    def inspect(self, number: int) -> Frame:
+        """Read one frame as it is, NaN and infinity included, which :meth:`read` refuses.
+
+        Raises:
+            InputError: As :meth:`read`, but for those.
+        """
+        return self.read(number)
+
     def file_of(self, number: int) -> Path:
         """The file that holds a frame of :attr:`frame_numbers`: a movie's is the same for all."""
         del number

@@ -69,9 +69,9 @@ class Frames:
         Raises:
             InputError: The frame is missing or damaged; the message says what to do.
         """
-        state = layer.file_of(number)
+        file = layer.file_of(number)
         try:
-            stat = state.stat()
+            stat = file.stat()
         except OSError:  # gone since it was found: reading it says so in a sentence
             stat = None
         changed = stat and (stat.st_mtime_ns, stat.st_size)

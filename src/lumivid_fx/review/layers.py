@@ -7,11 +7,11 @@ source does, is told apart: a view made for scene light would tone-map it twice.
 
 from __future__ import annotations
 
-import json
 import threading
-from collections.abc import Mapping
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -19,11 +19,10 @@ import numpy as np
 from lumivid_fx.color.spaces import ACES2065_1, LINEAR_REC709, ColorSpaces
 from lumivid_fx.color.transfer import get_transfer
 from lumivid_fx.errors import InputError
-from lumivid_fx.media import Frame, Plate, Windows, format_range, open_plate, parse_range
-from lumivid_fx.media.exr import GENERATED, HALF_MAX, read_attributes, read_channel
-from lumivid_fx.media.frame_range import Frames, expected_frames
-from lumivid_fx.media.image_file import IMAGE_FORMATS
+from lumivid_fx.media import Frame, Plate, Windows, format_range
+from lumivid_fx.media.exr import GENERATED, HALF_MAX, read_channel
 from lumivid_fx.media.plate import FloatImage, is_movie
+from lumivid_fx.review.reel import EXPOSED, Reel, settings_in
 
 PLATES, SOURCE, REFERENCE = "plates", "source", "reference"
 
@@ -51,20 +50,20 @@ class Layer:
 
     Attributes:
         name: :data:`PLATES`, :data:`SOURCE` or :data:`REFERENCE`.
-        plate: The files, without the frames that are missing.
-        numbers: Every frame there should be, ascending.
+        reel: Its frames.
+        fps: Frames a second, or None where the files do not say.
         space: What the files' pixels are in.
         is_picture: Whether that is codes of a finished picture.
         shift: Number of a frame here, less that of the plates' frame beside it.
-        windows: Of the first frame.
+        windows: Of every frame.
         aspect: Width of a pixel by its height.
         ceiling: Where it clips.
         has_generated: Whether frames tell which of their pixels a model made.
     """
 
     name: str
-    plate: Plate
-    numbers: Frames
+    reel: Reel
+    fps: Fraction | None
     space: str
     is_picture: bool
     shift: int
@@ -74,6 +73,11 @@ class Layer:
     has_generated: bool
     _turn: AbstractContextManager[object] = field(default_factory=nullcontext)
 
+    @property
+    def there(self) -> list[int]:
+        """Numbers of the frames that have a file."""
+        return [number for number in self.reel.numbers if self.reel.path(number) is not None]
+
     def file_of(self, number: int) -> Path:
         """The file of the frame that stands beside the plates' frame of that number.
 
@@ -81,19 +85,29 @@ class Layer:
             InputError: There is none.
         """
         own = number + self.shift
-        if own not in self.plate.frame_numbers:
-            there = format_range(self.plate.frame_numbers)
+        path = self.reel.path(own)
+        if path is None:
             raise InputError(
-                f"{self.plate.source} lacks frame {own} (it holds {there}); render or copy what is "
-                "missing, then look again"
+                f"{self.reel.source} lacks frame {own} (it holds {format_range(self.there)}); "
+                "render or copy what is missing, and start the review again"
             )
-        return self.plate.file_of(own)
+        return path
 
     def read(self, number: int) -> Frame:
-        """Read that frame, NaN and infinity included; raises as :meth:`file_of` and media do."""
-        self.file_of(number)
+        """Read that frame, NaN and infinity included.
+
+        Raises:
+            InputError: It is missing, damaged, or of other windows than the first.
+        """
+        path = self.file_of(number)
         with self._turn:
-            return self.plate.inspect(number + self.shift)
+            frame, _ = self.reel.read(number + self.shift)
+        if frame.windows != self.windows:
+            raise InputError(
+                f"{path} (frame {number + self.shift}) has another size or other windows than the "
+                "frames before it; render all frames of a shot alike"
+            )
+        return frame
 
     def read_generated(self, number: int) -> FloatImage:
         """Which pixels of that frame a model made, `h w`, 0 none and 1 all of it.
@@ -102,7 +116,7 @@ class Layer:
             InputError: There is no such frame, or it does not tell.
         """
         path = self.file_of(number)
-        mask = read_channel(path, GENERATED) if self.has_generated else None
+        mask = read_channel(path, GENERATED) if path.suffix.lower() == ".exr" else None
         if mask is None:
             raise InputError(
                 f"{path} has no channel {GENERATED}; render with --generated to have it"
@@ -147,7 +161,7 @@ def open_layers(
         (REFERENCE, reference, reference_space),
     ):
         if what is not None:
-            layer = _open(name, what, None, named, spaces, first.numbers)
+            layer = _open(name, what, None, named, spaces, first.reel.numbers)
             layers[name] = _with_ceiling(layer, spaces, shown)
     return layers, shown
 
@@ -158,46 +172,42 @@ def _open(
     frames: str | None,
     space: str | None,
     spaces: ColorSpaces,
-    beside: Frames | None,
+    beside: Sequence[int] | None,
 ) -> Layer:
-    numbers, plate = _open_with_holes(what, None if frames is None else parse_range(frames))
-    found = spaces.resolve(plate.space_or(space))  # told here, not when the first frame is read
-    movie = is_movie(what)
-    first = plate.inspect(plate.first_frame)
+    reel = Reel(what, frames)
+    number, first, plate = _first_readable(reel)
+    found = spaces.resolve(plate.space_or(space))  # told here, not when the first frame is shown
     aspect = first.attributes.get("PixelAspectRatio")
-    file = plate.file_of(plate.first_frame)
-    is_exr = file.suffix.lower() == ".exr"
+    file = reel.path(number)
+    is_exr = file is not None and file.suffix.lower() == ".exr"
     return Layer(
         name=name,
-        plate=plate,
-        numbers=numbers,
+        reel=reel,
+        fps=plate.fps,
         space=found,
         is_picture=spaces.is_picture(found),
-        shift=0 if beside is None else _shift(numbers, beside),
+        shift=0 if beside is None else _shift(reel.numbers, beside),
         windows=first.windows,
         aspect=aspect if isinstance(aspect, float) else 1.0,
         ceiling=Ceiling(HALF_MAX, _IDENTITY, "the largest half float"),
-        has_generated=is_exr and read_channel(file, GENERATED) is not None,
-        _turn=threading.Lock() if movie else nullcontext(),  # a movie has one decoder
+        has_generated=is_exr and file is not None and read_channel(file, GENERATED) is not None,
+        _turn=threading.Lock() if is_movie(what) else nullcontext(),  # a movie has one decoder
     )
 
 
-def _open_with_holes(what: str, wanted: Frames | None) -> tuple[Frames, Plate]:
-    """The frames there should be, and a plate of those that are."""
-    if is_movie(what):
-        plate = open_plate(what, None if wanted is None else format_range(wanted))
-        return plate.frame_numbers, plate
-    expected = expected_frames(what, wanted, IMAGE_FORMATS)
-    there = [number for number, file in expected.items() if file is not None]
-    if not there:
-        raise InputError(
-            f"{what} holds none of frames {format_range([*expected])}; ask for frames that are "
-            "there"
-        )
-    return tuple(expected), open_plate(what, format_range(there))
+def _first_readable(reel: Reel) -> tuple[int, Frame, Plate]:
+    """The first frame that can be read; a broken one before it is told of when it is shown."""
+    fault: InputError | None = None
+    for number in reel.numbers:
+        if reel.path(number) is not None:
+            try:
+                return number, *reel.read(number)
+            except InputError as error:
+                fault = fault or error
+    raise fault or InputError(f"{reel.source} holds no frame; check the path")
 
 
-def _shift(numbers: Frames, beside: Frames) -> int:
+def _shift(numbers: Sequence[int], beside: Sequence[int]) -> int:
     """0 where frame numbers meet, as they do in a render; else first stands beside first."""
     if numbers[0] <= beside[-1] and beside[0] <= numbers[-1]:
         return 0
@@ -206,37 +216,27 @@ def _shift(numbers: Frames, beside: Frames) -> int:
 
 def _with_ceiling(layer: Layer, spaces: ColorSpaces, shown: str) -> Layer:
     """The layer with what its files say of where they clip."""
-    made: Mapping[str, object] = {}
-    file = layer.plate.file_of(layer.plate.first_frame)
-    if file.suffix.lower() == ".exr":
-        made = read_attributes(file)
-    curve = made.get("lumivid/transfer")
     if layer.is_picture:
-        ceiling = _ceiling(spaces, shown, LINEAR_REC709, 1.0, "white of the picture")
-    elif isinstance(curve, str):
-        try:
-            transfer = get_transfer(curve)
-        except InputError:  # a later version's, of which nothing is known here
-            return layer
-        light = transfer.linear_range[1] * 2.0 ** _exposure(made)
-        ceiling = _ceiling(spaces, shown, transfer.primaries, light, f"ceiling of {curve}")
-    else:
+        white = _ceiling(spaces, shown, LINEAR_REC709, 1.0, "white of the picture")
+        return replace(layer, ceiling=white)
+    made = layer.reel.attributes(layer.there[0])
+    curve = made.get("lumivid/transfer")
+    if not isinstance(curve, str):
         return layer
+    try:
+        transfer = get_transfer(curve)
+    except InputError:  # a later version's, of which nothing is known here
+        return layer
+    stops = [settings_in(made).get("exposure"), made.get(EXPOSED)]
+    gain = 2.0 ** sum(stop for stop in stops if isinstance(stop, int | float))
+    light = transfer.linear_range[1] * gain
+    ceiling = _ceiling(spaces, shown, transfer.primaries, light, f"ceiling of {curve}")
     return replace(layer, ceiling=ceiling)
 
 
 def _ceiling(spaces: ColorSpaces, shown: str, primaries: str, light: float, what: str) -> Ceiling:
     matrix = spaces.convert(_IDENTITY, shown, primaries).T
     return Ceiling(light, np.ascontiguousarray(matrix), what)
-
-
-def _exposure(made: Mapping[str, object]) -> float:
-    """Stops that a render added after its curve."""
-    try:
-        stops = json.loads(str(made.get("lumivid/settings", "{}"))).get("exposure", 0.0)
-    except (ValueError, AttributeError):
-        return 0.0
-    return stops if isinstance(stops, int | float) else 0.0
 
 
 def luminance_weights(spaces: ColorSpaces, space: str) -> tuple[float, ...]:

@@ -216,12 +216,13 @@ def _pixels(
 ) -> Response:
     """Pixels as they lie in memory, in pieces, so that a slow reader holds none of them twice."""
     height, width = pixels.shape[:2]
+    numbers = layer.reel.numbers
     headers = {
         "content-length": str(pixels.nbytes),
         "lumivid-size": f"{width} {height}",
         "lumivid-scale": str(scale),
         "lumivid-frame": str(number),
-        "lumivid-range": f"{layer.numbers[0] - layer.shift} {layer.numbers[-1] - layer.shift}",
+        "lumivid-range": f"{numbers[0] - layer.shift} {numbers[-1] - layer.shift}",
         **told,
     }
     return StreamingResponse(

@@ -32,13 +32,13 @@ def describe(
         views: What it can be looked at through.
     """
     plates = layers[PLATES]
-    rates = (layer.plate.fps for layer in layers.values() if layer.plate.fps)
+    rates = (layer.fps for layer in layers.values() if layer.fps)
     fps = next(rates, None)
     return {
         "space": spaces.resolve(space),
         "fps": float(fps or FPS),
         "fps_told": fps is not None,
-        "frames": list(plates.numbers),
+        "frames": plates.reel.numbers,
         "layers": [_layer(layer) for layer in layers.values()],
         "views": [view.name for view in views],
         "grey": float(GREY),
@@ -52,21 +52,21 @@ def describe(
 
 
 def _layer(layer: Layer) -> dict[str, Any]:
-    there = layer.plate.frame_numbers
-    missing = [n - layer.shift for n in layer.numbers if n not in there]
+    numbers = layer.reel.numbers
+    missing = [n - layer.shift for n in numbers if layer.reel.path(n) is None]
     return {
         "name": layer.name,
-        "file": Path(layer.plate.source).name,
-        "range": format_range(there),
-        "width": layer.plate.width,
-        "height": layer.plate.height,
+        "file": Path(layer.reel.source).name,
+        "range": format_range(layer.there),
+        "width": layer.windows.data_width,
+        "height": layer.windows.data_height,
         "windows": asdict(layer.windows),
         "aspect": layer.aspect,
         "space": layer.space,
         "is_picture": layer.is_picture,
         "shift": layer.shift,
-        "first": layer.numbers[0] - layer.shift,
-        "last": layer.numbers[-1] - layer.shift,
+        "first": numbers[0] - layer.shift,
+        "last": numbers[-1] - layer.shift,
         "missing": missing,
         "generated": layer.has_generated,
         "ceiling": {

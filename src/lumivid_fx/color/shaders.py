@@ -1,8 +1,8 @@
 """Colour transforms as text that a graphics card compiles: GLSL ES 3.0, which browsers speak.
 
-OpenColorIO writes the text, and the tables it looks things up in. How near a card comes to the CPU's
-answer, :meth:`Shader.codes`, has to be measured on that card: :func:`probe_light` is what to show
-both.
+OpenColorIO writes the text, and the tables it looks things up in. How near a card comes to what the
+CPU answers, :meth:`Shader.codes`, has to be measured on that card: :func:`probe_light` is what to
+show both.
 """
 
 from __future__ import annotations

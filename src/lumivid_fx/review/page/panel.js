@@ -206,7 +206,7 @@ export class Panel {
       rows.push([layer.name, ...light.slice(0, 3).map(short), short(Number((level * white).toPrecision(4))), stops]);
     });
     const codes = inside && this.codeAt(at, place, picture);
-    rows.push(['screen', ...(codes ?? ['', '', '']), '', '']);
+    rows.push(['screen', ...(codes || ['', '', '']), '', '']);
     body.replaceChildren(...rows.map(([name, ...values]) => {
       const row = document.createElement('tr');
       row.append(Object.assign(document.createElement('th'), { textContent: name }));

@@ -23,6 +23,7 @@ from tests.media.files import write_image
 from tests.review.browser import browser_page, codes, look, reviewed, settle, wait
 
 from lumivid_fx.color.config import OUR_CONFIG
+from lumivid_fx.color.display_curves import linear_to_srgb
 from lumivid_fx.color.looks import false_colours
 from lumivid_fx.color.spaces import ACESCG, LINEAR_REC709, ColorSpaces
 from lumivid_fx.color.transfer import LOGC3_REC709
@@ -329,6 +330,34 @@ def test_masks_mark_what_they_say(page: Page) -> None:
     np.testing.assert_array_equal(shown[:, WIDTH // 2 :], before[:, WIDTH // 2 :])
     expected = 0.4 * before[:, : WIDTH // 2] + 0.6 * np.array([0, 200, 180])
     assert np.abs(shown[:, : WIDTH // 2] - expected).max() <= 1
+
+
+def test_true_hdr_is_the_light_itself(page: Page, shot: Shot) -> None:
+    """What a screen of HDR is given goes beyond 1 and under 0, in sRGB's curve gone on.
+
+    It is offered on such a screen alone, which handing it over needs, and is not tried here.
+    """
+    assert page.locator("#high-range-label").is_hidden()
+    flat = page.evaluate(
+        """async ([width, height]) => {
+            const { HighRange } = await import('./high_range.js');
+            const made = new HighRange(document.createElement('canvas'), review.picture);
+            const look = { ...review.look(), toScreen: review.session.to_rec709 };
+            const [codes, [left, top]] = [made.codesOf(look), review.place()];
+            const row = (y) => [...codes.subarray((y * made.width + left) * 4).subarray(0, width * 4)];
+            return Array.from({ length: height }, (_, y) => row(top + y));
+        }""",
+        [WIDTH, HEIGHT],
+    )
+    halves = np.array(flat, np.uint16).view(np.float16).reshape(HEIGHT, WIDTH, 4)
+    shown = halves[..., :3].astype(np.float32)
+    rec709 = ColorSpaces().convert(shot.light[FIRST], ACESCG, LINEAR_REC709)
+    expected = linear_to_srgb(rec709)
+    shown[0, NAN] = expected[0, NAN] = 0
+    assert shown.max() > 2
+    assert shown.min() < 0
+    # Half float: 2^-11 of the code; near black the card's own 32-bit rounding of the matrix.
+    np.testing.assert_allclose(shown, expected, rtol=2**-10, atol=2e-4)
 
 
 def test_probe_tells_the_pixel(page: Page, shot: Shot) -> None:

@@ -1,8 +1,10 @@
 // True HDR: where screen and browser can, light above 1 is shown brighter than the page's white. WebGPU
 // is how browsers show that today, so that WebGL draws into a half-float buffer, which is handed over.
 
+import { change } from './state.js';
+
 export class HighRange {
-  /** Resolves to one, or to null where the browser cannot. */
+  /** Resolves to one, or to null where the browser cannot. On a screen of SDR nothing is asked for. */
   static async open(canvas, picture) {
     const adapter = await navigator.gpu?.requestAdapter().catch(() => null);
     const device = await adapter?.requestDevice().catch(() => null);
@@ -15,6 +17,7 @@ export class HighRange {
       colorSpace: 'srgb', // codes beyond 0 and 1 reach the colours beyond it
       toneMapping: { mode: 'extended' },
     });
+    device.lost.then(() => change({ highRange: false }));
     const kept = context.getConfiguration?.().toneMapping?.mode;
     return kept === 'standard' ? null : new HighRange(canvas, picture, device, context);
   }
@@ -29,8 +32,15 @@ export class HighRange {
     this.texture = gl.createTexture();
   }
 
-  /** Draw a look, whose codes go beyond 1, and hand it over. */
+  /** Draw a look and hand it over. */
   draw(look) {
+    const codes = this.codesOf(look);
+    const { width, height } = this;
+    this.device.queue.writeTexture({ texture: this.context.getCurrentTexture() }, codes, { bytesPerRow: width * 8 }, [width, height]);
+  }
+
+  /** Half-float codes of a look, which go beyond 0 and 1, from the top left. */
+  codesOf(look) {
     const { canvas, picture: { gl, canvas: { width, height } } } = this;
     if (this.width !== width || this.height !== height) {
       gl.activeTexture(gl.TEXTURE0);
@@ -49,6 +59,6 @@ export class HighRange {
     for (let y = 0; y < height; y += 1) { // WebGL's rows go upwards
       this.rows.set(this.codes.subarray(y * width * 4, (y + 1) * width * 4), (height - 1 - y) * width * 4);
     }
-    this.device.queue.writeTexture({ texture: this.context.getCurrentTexture() }, this.rows, { bytesPerRow: width * 8 }, [width, height]);
+    return this.rows;
   }
 }

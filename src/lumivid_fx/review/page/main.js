@@ -58,8 +58,13 @@ async function start() {
     return frames.has(fullKey(layer, number)) ? 'full' : frames.has(smallKey(layer, number)) && 'small';
   });
   const panel = new Panel(session, player);
-  const highRange = await HighRange.open(byId('high-range'), picture).catch(() => null);
-  panel.offerHighRange(highRange);
+  let highRange = null;
+  async function offerHighRange() {
+    if (HighRange.screen.matches) highRange ??= await HighRange.open(byId('high-range'), picture).catch(() => null);
+    panel.offerHighRange(Boolean(highRange) && HighRange.screen.matches);
+  }
+  HighRange.screen.addEventListener('change', offerHighRange);
+  offerHighRange();
 
   /** Keys of what should be here, the most urgent first. */
   function wanted() {
@@ -185,6 +190,7 @@ async function start() {
     settled: () => !waiting && !loading && !frames.busy && !state.moving && drawn?.number === state.frame && drawn.whole,
     /** Codes of the picture, drawn anew, for a canvas forgets what it has shown. */
     codes: (x, y, width, height) => { draw(); return picture.read(x, y, width, height); },
+    look: () => lookOf(shownLayers()),
   };
   change({});
 }

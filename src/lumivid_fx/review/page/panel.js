@@ -1,7 +1,6 @@
 // The panel beside the picture: controls that change what is looked at, and numbers that say what it is.
 
 import { pixel } from './half.js';
-import { HighRange } from './high_range.js';
 import { pixelAt, texelAt } from './place.js';
 import { BINS, KINDS, binsOf, count, drawHistogram, drawWaveform } from './scopes.js';
 import { change, setExposure, state, toggleMask } from './state.js';
@@ -99,14 +98,10 @@ export class Panel {
     for (const id of ['exposure', 'gamma', 'view', 'shown', 'against', 'compare']) on(id, 'change', (event) => event.target.blur()); // keys are the picture's again
   }
 
-  /** Offer true HDR while the screen is one; `highRange` is null where the browser cannot. */
-  offerHighRange(highRange) {
-    const offer = () => {
-      byId('high-range-label').hidden = !(highRange && HighRange.screen.matches);
-      if (byId('high-range-label').hidden && state.highRange) change({ highRange: false });
-    };
-    HighRange.screen.addEventListener('change', offer);
-    offer();
+  /** Offer true HDR, or no longer. */
+  offerHighRange(offered) {
+    byId('high-range-label').hidden = !offered;
+    if (!offered && state.highRange) change({ highRange: false });
   }
 
   /** Show what is so now; `drawn` is what stands on the screen, or null before the first frame. */

@@ -344,8 +344,9 @@ def test_true_hdr_is_the_light_itself(page: Page, shot: Shot) -> None:
             const made = new HighRange(document.createElement('canvas'), review.picture);
             const look = { ...review.look(), toScreen: review.session.to_rec709 };
             const [codes, [left, top]] = [made.codesOf(look), review.place()];
-            const row = (y) => [...codes.subarray((y * made.width + left) * 4).subarray(0, width * 4)];
-            return Array.from({ length: height }, (_, y) => row(top + y));
+            const at = (y) => ((top + y) * made.width + left) * 4;
+            const row = (_, y) => [...codes.subarray(at(y), at(y) + width * 4)];
+            return Array.from({ length: height }, row);
         }""",
         [WIDTH, HEIGHT],
     )

@@ -17,14 +17,16 @@ import lumivid_fx
 from lumivid_fx.demo import CLIP
 
 FRAMES = "1-9"
-SIZE = 1180, 664
+SIZE = 1200, 800
 
 
 def draw(target: Path) -> None:
     """Render a few frames, open their review beside the clip, and take its picture."""
     with tempfile.TemporaryDirectory() as folder:
         plates = str(Path(folder) / "hdr.####.exr")
-        lumivid_fx.render(str(CLIP), plates, frames=FRAMES, generated=True)
+        lumivid_fx.render(
+            str(CLIP), plates, frames=FRAMES, settings=lumivid_fx.ShotSettings(generated=True)
+        )
         with reviewed(plates, "--source", str(CLIP)) as address, browser_page(*SIZE) as page:
             page.goto(address)
             settle(page)
@@ -32,7 +34,7 @@ def draw(target: Path) -> None:
             page.mouse.move(400, 200)
             settle(page)
             picture = Image.open(io.BytesIO(page.screenshot())).convert("RGB")
-    picture.quantize(256, dither=Image.Dither.NONE).save(target, optimize=True)
+    picture.save(target, optimize=True)
 
 
 def main() -> None:

@@ -213,7 +213,7 @@ def test_views_are_what_ocio_shows(page: Page, shot: Shot) -> None:
         shown = codes(page, WIDTH, HEIGHT)
         assert shown.std() > 40
         assert apart(shown, seen(shot.light[FIRST], view)) <= 1
-    assert "8-bit step of OpenColorIO" in page.inner_text("#view-error")
+    assert "8-bit step from OpenColorIO" in page.inner_text("#view-error")
     assert page.evaluate("Math.max(...review.picture.errors.values())") < 1 / 255
     page.keyboard.press("3")
     for stops in (-3.35, 2.5):

@@ -81,4 +81,4 @@ def _tell_error(view: str, error: float) -> None:
     steps = error * 255
     near = "less than 0.001" if steps < 0.001 else f"{steps:.3f}"
     verdict = "" if steps <= 1 else "; this graphics card is not exact enough to judge by"
-    typer.echo(f"view      {view}: within {near} of an 8-bit step of OpenColorIO{verdict}")
+    typer.echo(f"view      {view}: {near} of an 8-bit step from OpenColorIO{verdict}")

@@ -139,7 +139,7 @@ export class Panel {
       const steps = error * 255;
       note.classList.toggle('bad', steps > 1);
       const near = steps < 0.001 ? 'less than 0.001' : steps.toFixed(3);
-      note.textContent = `Within ${near} of an 8-bit step of OpenColorIO${steps > 1 ? ': this graphics card is not exact enough to judge by.' : '.'}`;
+      note.textContent = `${near[0].toUpperCase()}${near.slice(1)} of an 8-bit step from OpenColorIO${steps > 1 ? ': this graphics card is not exact enough to judge by.' : '.'}`;
     }
     if (state.highRange) note.textContent = 'True HDR: light as it is, no view; 1.0 is the white of this page.';
   }
@@ -161,7 +161,12 @@ export class Panel {
   }
 
   tellLight({ layers: [layer], frames: [frame], whole }) {
-    if (frame.none) return;
+    if (frame.none) {
+      this.counted = null;
+      for (const id of ['histogram', 'waveform']) byId(id).width = 0; // empty until there is light again
+      for (const id of ['scope-of', 'counts']) byId(id).textContent = '';
+      return;
+    }
     const quick = state.moving || state.playing;
     const known = this.counted;
     if (!known || known.frame !== frame || (known.step > 1 && !quick)) {

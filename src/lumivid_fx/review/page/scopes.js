@@ -69,14 +69,6 @@ export function drawHistogram(canvas, histogram) {
   const { ink, width, height, scale } = paper(canvas);
   const foot = 13 * scale;
   const xOf = (stop) => ((stop - LOW) / (HIGH - LOW)) * width;
-  ink.font = `${9.5 * scale}px system-ui, sans-serif`;
-  ink.textAlign = 'center';
-  for (let stop = LOW + 2; stop < HIGH; stop += 2) {
-    ink.fillStyle = stop === 0 ? '#6a6a6a' : '#2e2e2e';
-    ink.fillRect(Math.round(xOf(stop)), 0, scale, height - foot);
-    ink.fillStyle = '#8a8a8a';
-    if (stop % 4 === 0) ink.fillText(label(stop), xOf(stop), height - 3 * scale);
-  }
   const most = Math.max(1, ...histogram.flatMap((counts) => Array.from(counts.subarray(0, BINS))));
   ink.globalCompositeOperation = 'lighter'; // where all three are, grey
   histogram.forEach((counts, channel) => {
@@ -86,6 +78,15 @@ export function drawHistogram(canvas, histogram) {
       ink.fillRect((bin / BINS) * width, height - foot - tall, width / BINS, tall);
     }
   });
+  ink.globalCompositeOperation = 'source-over';
+  ink.font = `${9.5 * scale}px system-ui, sans-serif`;
+  ink.textAlign = 'center';
+  for (let stop = LOW + 2; stop < HIGH; stop += 2) {
+    ink.fillStyle = stop === 0 ? '#ffffff60' : '#ffffff18';
+    ink.fillRect(Math.round(xOf(stop)), 0, scale, height - foot);
+    ink.fillStyle = '#8a8a8a';
+    if (stop % 4 === 0) ink.fillText(label(stop), xOf(stop), height - 3 * scale);
+  }
 }
 
 export function drawWaveform(canvas, waveform, perColumn) {

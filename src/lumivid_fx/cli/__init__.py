@@ -8,6 +8,9 @@ review_command   the review command
 sheet_command    the sheet command
 scope_command    the scope command
 qc_command       the qc command
+trim_command     the expose command and the trim commands
+trim_options     options of a trim
+deliver_command  the deliver command
 render_log       what a render tells while it runs: a bar, plain lines, or JSON
 outcome          errors as one sentence and an exit code
 worker_command   the worker commands
@@ -38,6 +41,7 @@ import typer
 
 from lumivid_fx import __version__
 from lumivid_fx.cli.cache_command import cache
+from lumivid_fx.cli.deliver_command import deliver
 from lumivid_fx.cli.doctor_command import doctor
 from lumivid_fx.cli.evaluate_command import evaluate
 from lumivid_fx.cli.jobs_command import attach, cancel, jobs, watch
@@ -53,6 +57,7 @@ from lumivid_fx.cli.scope_command import scope
 from lumivid_fx.cli.sheet_command import sheet
 from lumivid_fx.cli.submit_command import submit
 from lumivid_fx.cli.train_command import train
+from lumivid_fx.cli.trim_command import expose, trim
 from lumivid_fx.cli.worker_command import worker
 
 __all__ = ["app", "main"]
@@ -64,11 +69,11 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command()(render)
-for _command in (preview, review, sheet, scope, qc):
+for _command in (preview, review, sheet, scope, qc, expose, deliver):
     app.command()(_command)
 for _command in (submit, jobs, watch, attach, cancel):
     app.command()(_command)
-for _group in (worker, models, cache, keys, nuke, ocio, train, evaluate):
+for _group in (trim, worker, models, cache, keys, nuke, ocio, train, evaluate):
     app.add_typer(_group)
 app.command()(doctor)
 

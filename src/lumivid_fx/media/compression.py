@@ -16,7 +16,7 @@ from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
 
 from lumivid_fx.errors import RenderError
-from lumivid_fx.media.movie_writer import rgb_to_yuv420
+from lumivid_fx.media.movie_writer import rgb_to_yuv
 from lumivid_fx.media.plate import FloatImage
 from lumivid_fx.media.yuv import REC709, decode_yuv
 
@@ -98,7 +98,7 @@ def _through(frames: FloatImage, codec: Codec, quality: int) -> dict[int, VideoF
 
 def _to_frame(rgb: FloatImage, number: int) -> VideoFrame:
     frame = VideoFrame(rgb.shape[1], rgb.shape[0], "yuv420p")
-    for plane, codes in zip(frame.planes, rgb_to_yuv420(rgb), strict=True):
+    for plane, codes in zip(frame.planes, rgb_to_yuv(rgb), strict=True):
         rows = np.zeros((plane.height, plane.line_size), np.uint8)
         rows[:, : codes.shape[1]] = codes
         plane.update(rows.tobytes())

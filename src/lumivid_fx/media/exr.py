@@ -35,6 +35,9 @@ HALF_MAX = 65504.0
 FRAME_ATTRIBUTE = "lumivid/frame"
 """Every frame of ours holds its number under this name; that is how a finished frame is known."""
 
+DIGEST_ATTRIBUTE = "lumivid/digest"
+"""SHA-256 of what frames were made with: those that have the same one belong together."""
+
 GENERATED = "lumivid.generated"
 """Channel of a frame's mask, half float: 0 the plate's own pixel, 1 the model's.
 

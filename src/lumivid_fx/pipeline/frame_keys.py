@@ -21,15 +21,13 @@ from typing import Protocol
 from lumivid_fx import __version__
 from lumivid_fx.errors import InputError
 from lumivid_fx.media import Plate, format_range
+from lumivid_fx.media.exr import DIGEST_ATTRIBUTE
 from lumivid_fx.model.checkpoint import HdrModel
 from lumivid_fx.pipeline.devices import kernels_name
 from lumivid_fx.pipeline.file_digests import FileDigests
 from lumivid_fx.pipeline.mask import ShotMask
 from lumivid_fx.pipeline.render_shot import ShotSettings
 from lumivid_fx.pipeline.windows import cut_windows
-
-DIGEST_ATTRIBUTE = "lumivid/digest"
-"""SHA-256 of a render's settings: frames that have the same one belong to one render."""
 
 CLIPPED_ATTRIBUTE = "lumivid/model_clipped"
 """Share of a frame's model samples that lay outside the model's curve."""

@@ -18,6 +18,7 @@ from lumivid_fx.color.spaces import ColorSpaces
 from lumivid_fx.color.transfer import ClipCount
 from lumivid_fx.errors import InputError
 from lumivid_fx.media import Plate, open_plate, parse_range
+from lumivid_fx.media.exr import DIGEST_ATTRIBUTE
 from lumivid_fx.media.plate import is_movie
 from lumivid_fx.media.whole_file import remove_leftovers
 from lumivid_fx.model.checkpoint import HdrModel, load_model
@@ -25,7 +26,6 @@ from lumivid_fx.pipeline.background import WriteBehind, how_many
 from lumivid_fx.pipeline.file_digests import FileDigests
 from lumivid_fx.pipeline.frame_file import FrameFile, InOrder
 from lumivid_fx.pipeline.frame_keys import (
-    DIGEST_ATTRIBUTE,
     FramesByContent,
     FrameStore,
     frame_marks,

@@ -16,5 +16,6 @@ steps           what changed from one frame to the next
 qc              what is wrong with a plate, frame by frame
 exr_delivery    a plate written as another, frame by frame
 expose          a plate re-exposed
+read_back       what came back of a movie
 deliver         a plate as what a client asks for
 """

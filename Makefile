@@ -26,6 +26,7 @@ test: export GOMP_SPINCOUNT := 0
 test: export THP_MEM_ALLOC_ENABLE := 1
 test: export HF_HUB_OFFLINE := 1
 test: $(stamp) ## run the tests; PYTEST_ARGS='-k transfer' narrows them
+	@scripts/apt.sh || true
 	@$(bin)/python -m pytest $(PYTEST_ARGS)
 
 # The seed is printed; SOAK_SEED=7 draws the same again, SOAK_JOBS=50 makes it shorter.

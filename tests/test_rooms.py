@@ -64,6 +64,8 @@ MAY_BE_NAMED_BY: dict[str, set[str]] = {
     "msgspec":       {"protocol", "train", "worker"},
     "prometheus_client": {"worker"},
     "tensorboard":   {"train"},
+    "starlette":     {"review"},
+    "uvicorn":       {"review"},
     "typer":         {"cli"},
 }
 

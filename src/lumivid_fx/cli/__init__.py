@@ -4,6 +4,7 @@ A room is imported when its command runs, so that ``--help`` waits for nothing.
 
 render_command   the render command and its options
 preview_command  the preview command
+review_command   the review command
 sheet_command    the sheet command
 scope_command    the scope command
 qc_command       the qc command
@@ -51,6 +52,7 @@ from lumivid_fx.cli.ocio_command import ocio
 from lumivid_fx.cli.preview_command import preview
 from lumivid_fx.cli.qc_command import qc
 from lumivid_fx.cli.render_command import render
+from lumivid_fx.cli.review_command import review
 from lumivid_fx.cli.scope_command import scope
 from lumivid_fx.cli.sheet_command import sheet
 from lumivid_fx.cli.submit_command import submit
@@ -67,7 +69,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command()(render)
-for _command in (preview, sheet, scope, qc, expose, deliver):
+for _command in (preview, review, sheet, scope, qc, expose, deliver):
     app.command()(_command)
 for _command in (submit, jobs, watch, attach, cancel):
     app.command()(_command)

@@ -122,7 +122,7 @@ def load_model(
         context=_read_context(sources, transformer).to(dtype),
         transfer=sources.transfer,
         digest=sources.digest(),
-        lora=_hdr_lora(sources, lora, lora_strength),
+        lora=sources.hdr_lora(lora, lora_strength),
     )
     return place(loaded, device)
 
@@ -156,9 +156,3 @@ def _read_context(sources: Sources, transformer: LTX2VideoTransformer3DModel) ->
         with torch.inference_mode():
             context = transformer.caption_projection(context.to(transformer.dtype)).clone()
     return context
-
-
-def _hdr_lora(sources: Sources, lora: Path | None, strength: float) -> tuple[str, float]:
-    if lora is None and sources.manifest.lora is None:
-        return "", strength
-    return sources.loras[0][0].path.name, strength

@@ -22,11 +22,11 @@ from lumivid_fx import __version__
 from lumivid_fx.errors import InputError
 from lumivid_fx.media import Plate, format_range
 from lumivid_fx.media.exr import DIGEST_ATTRIBUTE
-from lumivid_fx.model.checkpoint import HdrModel
 from lumivid_fx.pipeline.devices import kernels_name
 from lumivid_fx.pipeline.file_digests import FileDigests
 from lumivid_fx.pipeline.mask import ShotMask
 from lumivid_fx.pipeline.render_shot import ShotSettings
+from lumivid_fx.pipeline.shot_windows import ModelFacts
 from lumivid_fx.pipeline.windows import cut_windows
 
 CLIPPED_ATTRIBUTE = "lumivid/model_clipped"
@@ -48,7 +48,7 @@ class FrameStore(Protocol):
 
 def frame_marks(
     settings: ShotSettings,
-    model: HdrModel,
+    model: ModelFacts,
     ocio: str | None,
     plate: Plate,
     fingerprint: str,
@@ -130,7 +130,7 @@ class FramesByContent:
         store: FrameStore | None,
         plate: Plate,
         settings: ShotSettings,
-        model: HdrModel,
+        model: ModelFacts,
         *,
         common: Mapping[str, object],
         colour: Iterable[Path],
@@ -139,8 +139,7 @@ class FramesByContent:
     ) -> None:
         self._store = store
         self._plate = plate
-        shared = {**common, **_releases(), "kernels": kernels_name(model.device.type)}
-        self._common = json.dumps(shared, sort_keys=True, default=str)
+        self._common = "" if store is None else _shared(common, model.device.type)
         self._colour = list(colour)
         self._digests = digests
         self._mask = mask
@@ -187,6 +186,12 @@ class FramesByContent:
         ]
         masks = [] if self._mask is None else [self._mask.file_of(number)]
         return [*self._colour, *masks, *dict.fromkeys(seen)]
+
+
+def _shared(common: Mapping[str, object], device: str) -> str:
+    """What all frames share, and what may change how they round."""
+    shared = {**common, **_releases(), "kernels": kernels_name(device)}
+    return json.dumps(shared, sort_keys=True, default=str)
 
 
 @cache

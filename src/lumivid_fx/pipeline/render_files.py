@@ -39,6 +39,7 @@ from lumivid_fx.pipeline.preflight import (
     choose_windows,
     require_elsewhere,
     require_inside,
+    require_scene_linear,
     require_size,
     require_writable,
 )
@@ -51,6 +52,7 @@ from lumivid_fx.pipeline.render_shot import (
     render_shot,
 )
 from lumivid_fx.pipeline.resume import Earlier, missing_frames, output_pattern
+from lumivid_fx.pipeline.shot_windows import RenderedWindows
 
 
 @dataclass(frozen=True)
@@ -82,7 +84,7 @@ def render(
     *,
     frames: str | None = None,
     settings: ShotSettings | None = None,
-    model: HdrModel | Callable[[], HdrModel] | str | None = None,
+    model: HdrModel | Callable[[], HdrModel | RenderedWindows] | str | None = None,
     ocio: str | None = None,
     compression: str = "zip",
     overwrite: bool = False,
@@ -99,8 +101,9 @@ def render(
         target: Pattern of the frames to write, such as ``out/plate.####.exr``, or a folder.
         frames: Frames such as ``1001-1049`` or ``1-100x2``; None renders the whole plate.
         settings: What else the user decided.
-        model: A loaded model, what loads it once the plate has been looked at, or a model's name
-            in the library or its folder; None loads the embedded one.
+        model: A loaded model, what loads it once the plate has been looked at (or gives windows
+            that were rendered elsewhere), or a model's name in the library or its folder; None
+            loads the embedded one.
         ocio: A studio's OCIO config; None is the built-in one.
         compression: EXR compression.
         overwrite: Render again what is there already.
@@ -126,12 +129,7 @@ def render(
     check_settings(settings, compression)
     digests = FileDigests() if store is None else _first_look(source, ocio)
     spaces = ColorSpaces(ocio)
-    chromaticities = spaces.chromaticities(settings.output_space)
-    if chromaticities is None:
-        raise InputError(
-            f"output space {settings.output_space!r} is not scene-linear; choose one that is, "
-            "such as acescg or lin_rec709"
-        )
+    chromaticities = require_scene_linear(spaces, settings.output_space)
     wanted = None if frames is None else parse_range(frames)
     with ExitStack() as stack:
         ahead, behind = (stack.enter_context(open_whole(source, frames)) for _ in range(2))
@@ -147,17 +145,16 @@ def render(
         for path in [pattern.path(number) for number in left[:1]]:
             require_elsewhere(path, source)
             require_writable(path)
-        if not isinstance(model, HdrModel):
-            model = model() if callable(model) else load_model(model)
+        used = _loaded(model)
         fill = partial(
             choose_windows,
-            length=model.manifest.window_frames,
-            overlap=model.manifest.overlap_frames,
-            ratio=model.temporal_ratio,
+            length=used.manifest.window_frames,
+            overlap=used.manifest.overlap_frames,
+            ratio=used.temporal_ratio,
         )
         settings, fingerprint = fill(settings), plate_fingerprint(ahead)
         marks, *others = (
-            frame_marks(each, model, ocio, ahead, fingerprint, mask)
+            frame_marks(each, used, ocio, ahead, fingerprint, mask)
             for each in (settings, *map(fill, earlier.settings))
         )
         missing = missing_frames(
@@ -176,7 +173,7 @@ def render(
             store,
             ahead,
             settings,
-            model,
+            used,
             common={**marks, "compression": compression, "fps": fps},
             colour=spaces.files(),
             digests=digests,
@@ -211,7 +208,7 @@ def render(
             for finished in render_shot(
                 ahead,
                 behind,
-                model,
+                used,
                 settings,
                 SeededNoise(settings.seed),
                 spaces,
@@ -230,6 +227,15 @@ def render(
         half_clamped=sum(frame.half_clamped for frame in written),
         waits=replace(waits, write=writing.waited),
     )
+
+
+def _loaded(
+    model: HdrModel | Callable[[], HdrModel | RenderedWindows] | str | None,
+) -> HdrModel | RenderedWindows:
+    """The model, however it was given."""
+    if isinstance(model, HdrModel):
+        return model
+    return model() if callable(model) else load_model(model)
 
 
 def _first_look(source: str, ocio: str | None) -> FileDigests:

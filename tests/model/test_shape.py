@@ -125,6 +125,22 @@ def test_the_published_model_has_its_published_size() -> None:
     assert (shape.stages, shape.spatial_ratio, shape.temporal_ratio) == (2, 32, 8)
 
 
+def test_a_size_follows_from_others_to_the_byte(shape: ModelShape) -> None:
+    """What is worked out for a size is what a dry run of that size says."""
+    count, frames, height, width = 12_345, 7, 9, 20
+    assert shape.velocity(3, 5, count // 15) == shape._velocity(count, 1)
+    latents = torch.empty(1, shape.channels, frames, height, width, device="meta")
+    pixels = torch.empty(1, 3, 49, 32 * height, 32 * width, device="meta")
+    vae, upsampler = shape._vae, shape._upsampler
+    assert upsampler is not None
+    decoded = dry_run(lambda: vae.decode(latents.clone()).sample)
+    encoded = dry_run(lambda: vae.encode(pixels.clone()).latent_dist.mean)
+    doubled = dry_run(lambda: upsampler(latents.clone()))
+    assert shape.decode(frames, height, width) == decoded
+    assert shape.encode(frames, height, width) == encoded
+    assert shape.upsample(frames, height, width) == doubled
+
+
 def test_a_dry_run_counts_what_lives_at_once() -> None:
     """Views are no storage of their own, and what is let go of makes room."""
 

@@ -41,6 +41,7 @@ from lumivid_fx.cli.keys_command import keys
 from lumivid_fx.cli.models_command import models
 from lumivid_fx.cli.nuke_command import nuke
 from lumivid_fx.cli.ocio_command import ocio
+from lumivid_fx.cli.plan_command import plan
 from lumivid_fx.cli.preview_command import preview
 from lumivid_fx.cli.render_command import render
 from lumivid_fx.cli.submit_command import submit
@@ -57,6 +58,7 @@ app = typer.Typer(
 )
 app.command()(render)
 app.command()(preview)
+app.command()(plan)
 for _command in (submit, jobs, watch, attach, cancel):
     app.command()(_command)
 for _group in (worker, models, cache, keys, nuke, ocio, train, evaluate):

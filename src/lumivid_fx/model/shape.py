@@ -6,8 +6,9 @@ No weight is read, so that a model that is not here can be planned for.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -36,6 +37,13 @@ if TYPE_CHECKING:
 
 PUBLISHED_LAYERS = 48
 """Of LTX-2; a config leaves out what is diffusers' default."""
+
+LENGTHS = (4096, 8192, 16384)
+"""Latents of the dry runs from which those of any other number follow: tensors grow with it, and
+arithmetic with it and with its square, for attention."""
+
+EDGE = 16
+"""Latents along an edge in dry runs of VAE and upsampler, whose costs grow with the area."""
 
 
 @dataclass(frozen=True)
@@ -121,75 +129,90 @@ class ModelShape:
             width: Columns of latents.
             outputs: 2 where the reference's velocity is wanted too.
         """
-        return self._known(("velocity", frames, height, width, outputs), self._velocity)
+        count = frames * height * width
+        known = [self._velocity(n, outputs) for n in LENGTHS]
+        peak = _through(
+            [(n, cost.peak) for n, cost in zip(LENGTHS[:2], known, strict=False)], count
+        )
+        flops = _through([(n, cost.flops) for n, cost in zip(LENGTHS, known, strict=True)], count)
+        return Cost(peak, flops)
 
     def encode(self, frames: int, height: int, width: int) -> Cost:
         """The VAE's encoder, pixels to latents of this size, without tiles."""
-        return self._known(("encode", frames, height, width), self._encode)
+        return self._by_area(self._encode, frames, height * width)
 
     def decode(self, frames: int, height: int, width: int) -> Cost:
         """The VAE's decoder, latents of this size to pixels, without tiles."""
-        return self._known(("decode", frames, height, width), self._decode)
+        return self._by_area(self._decode, frames, height * width)
 
     def upsample(self, frames: int, height: int, width: int) -> Cost:
         """The latent upsampler on latents of this size, before they are doubled."""
-        return self._known(("upsample", frames, height, width), self._upsample)
+        return self._by_area(self._upsample, frames, height * width)
+
+    def _by_area(self, run: Callable[[int], Cost], frames: int, area: int) -> Cost:
+        """A pass of convolutions: linear in the area, and in the time of each of its samples."""
+        known = [(n, self._known(run, n)) for n in (4, 8)]
+        peak, flops = (
+            _through([(n, getattr(cost, name)) for n, cost in known], frames) * area // EDGE**2
+            for name in ("peak", "flops")
+        )
+        return Cost(peak, flops)
 
     @cached_property
-    def _costs(self) -> dict[tuple[Any, ...], Cost]:
+    def _costs(self) -> dict[tuple[str, int, int], Cost]:
         return {}
 
-    def _known(self, what: tuple[Any, ...], work: Callable[..., Cost]) -> Cost:
+    def _known(self, run: Callable[..., Cost], *size: int) -> Cost:
+        """A dry run of a size, made once."""
+        what = (run.__name__, *size, 0)[:3]
         if what not in self._costs:
-            self._costs[what] = work(*what[1:])
+            self._costs[what] = run(*size)
         return self._costs[what]
 
-    def _velocity(self, frames: int, height: int, width: int, outputs: int) -> Cost:
-        shape = (frames, height, width, outputs)
+    def _velocity(self, count: int, outputs: int) -> Cost:
         if self.layers == 1:
-            return self._pass(self._transformer, *shape)
-        one, two = (self._pass(t, *shape) for t in (self._shallow, self._transformer))
+            return self._known(self._one_block, count, outputs)
+        one, two = (self._known(run, count, outputs) for run in (self._one_block, self._two_blocks))
         return Cost(two.peak, one.flops + (self.layers - 1) * (two.flops - one.flops))
 
-    def _pass(
-        self,
-        transformer: LTX2VideoTransformer3DModel,
-        frames: int,
-        height: int,
-        width: int,
-        outputs: int,
-    ) -> Cost:
-        count, channels = frames * height * width, int(transformer.config.in_channels)
+    def _one_block(self, count: int, outputs: int) -> Cost:
+        return self._pass(self._shallow, count, outputs)
+
+    def _two_blocks(self, count: int, outputs: int) -> Cost:
+        return self._pass(self._transformer, count, outputs)
+
+    def _pass(self, transformer: LTX2VideoTransformer3DModel, count: int, outputs: int) -> Cost:
+        channels = int(transformer.config.in_channels)
 
         def run() -> object:
             with torch.device("meta"):
                 groups = [torch.empty(1, count, channels, dtype=self.dtype) for _ in range(2)]
                 levels = [torch.empty(1) for _ in groups]
                 context = torch.empty(1, *self.context, dtype=self.dtype)
-                at = transformer.rope.prepare_video_coords(1, frames, height, width, "meta", fps=24)
+                at = transformer.rope.prepare_video_coords(1, 1, 1, count, "meta", fps=24)
             return predict_velocity(
                 transformer, groups, levels, at.repeat(1, 1, 2, 1), context, outputs
             )
 
         return dry_run(run)
 
-    def _encode(self, frames: int, height: int, width: int) -> Cost:
-        space, length = self.spatial_ratio, (frames - 1) * self.temporal_ratio + 1
-        shape = (1, 3, length, height * space, width * space)
+    def _encode(self, frames: int) -> Cost:
+        edge, length = EDGE * self.spatial_ratio, (frames - 1) * self.temporal_ratio + 1
 
         def run() -> object:
-            return self._vae.encode(torch.empty(shape, device="meta")).latent_dist.mode()
+            pixels = torch.empty(1, 3, length, edge, edge, device="meta")
+            return self._vae.encode(pixels).latent_dist.mode()
 
         return dry_run(run)
 
-    def _decode(self, frames: int, height: int, width: int) -> Cost:
-        shape = (1, self.channels, frames, height, width)
+    def _decode(self, frames: int) -> Cost:
+        shape = (1, self.channels, frames, EDGE, EDGE)
         return dry_run(lambda: self._vae.decode(torch.empty(shape, device="meta")).sample)
 
-    def _upsample(self, frames: int, height: int, width: int) -> Cost:
+    def _upsample(self, frames: int) -> Cost:
         if self._upsampler is None:
             return Cost(0, 0)
-        shape, upsampler = (1, self.channels, frames, height, width), self._upsampler
+        shape, upsampler = (1, self.channels, frames, EDGE, EDGE), self._upsampler
         return dry_run(lambda: upsampler(torch.empty(shape, dtype=self.dtype, device="meta")))
 
     @cached_property
@@ -267,6 +290,18 @@ def published_shape() -> ModelShape:
         lora=None,
     )
     return ModelShape(manifest, LTX_2_3, LTX_2_3_VAE, {}, (LTX_CONTEXT_TOKENS, 4096))
+
+
+def _through(points: Sequence[tuple[int, int]], at: int) -> int:
+    """The polynomial of the least degree through some points, at another place."""
+    total = Fraction(0)
+    for i, (place, value) in enumerate(points):
+        term = Fraction(value)
+        for j, (other, _) in enumerate(points):
+            if j != i:
+                term *= Fraction(at - other, place - other)
+        total += term
+    return round(total)
 
 
 def _bytes(tensors: Iterable[Tensor]) -> int:

@@ -251,7 +251,7 @@ def _render(
 ) -> _Rendered:
     display, covered, exposed = small.stack(window)
     repeats = window.padded - len(display)
-    padded = torch.cat([display, display[-1:].expand(repeats, -1, -1, -1)])
+    padded = torch.cat([display, display[-1:].expand(repeats, -1, -1, -1)]) if repeats else display
     codes = render_window(model, padded, window.first, sampling, step)[: len(display)]
     if not bool(torch.isfinite(codes).all()):
         raise RenderError(
@@ -265,9 +265,9 @@ def _render(
         for frame in codes
     ]
     known = ingest.known_small if ingest.has_known else None
-    bounded = ingest.from_model(codes.clamp(black, 1))
+    codes = ingest.from_model(codes.clamp(black, 1))
     detail = window_detail(
-        bounded, display, covered, exposed, known, model.transfer, model.manifest.grain_px
+        codes, display, covered, exposed, known, model.transfer, model.manifest.grain_px
     )
     bright = any(small.frames[i].holds_more for i in range(window.first, window.last + 1))
     return _Rendered(window, detail, clipped, bright)

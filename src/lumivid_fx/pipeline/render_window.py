@@ -79,6 +79,7 @@ def render_window(
         with model.present(model.upsampler):
             larger = upsample(model, latents)
         latents = _run_stage(model, reference, larger, first, 1, sampling, on_step)
+    del pixels, codes
     decoded = from_vae_range(_decode(model, latents, sampling))
     return decoded[:: 2 if sampling.high_quality else 1, :, :height, :width].cpu()
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from lumivid_fx.model.checkpoint import HdrModel, read_model
-from lumivid_fx.model.placement import place
+from lumivid_fx.model.placement import place, release
 from lumivid_fx.model.residency import Way
 from lumivid_fx.pipeline.noise import SeededNoise
 from lumivid_fx.pipeline.render_window import Sampling, render_window
@@ -46,3 +46,12 @@ def test_a_model_in_fp8_is_another_model(
     whole, near = codes(two_stage_model), codes(rounded)
     assert 0 < float((near - whole).abs().max()) < 0.3 * float(whole.max() - whole.min())
     assert rounded.digest != two_stage_model.digest
+
+
+def test_weights_are_let_go_of_whoever_holds_the_model(tiny_two_stage_folder: Path) -> None:
+    """There may not be memory for two models while one is exchanged for the other."""
+    for way in (Way(), Way("offload"), Way("stream")):
+        model = held(tiny_two_stage_folder, way)
+        release(model)
+        assert not any(p.numel() for p in model.transformer.parameters())
+        assert not any(p.numel() for p in model.vae.parameters())

@@ -62,7 +62,7 @@ def plan(
         if as_json:
             typer.echo(json.dumps(_as_json(made, shape.manifest.name)))
         else:
-            _tell(made, f"{shape.manifest.name}, {width} x {height}, {frames} frames", shape)
+            _tell(made, f"{shape.manifest.name}, {width} x {height}, {frames} frames")
 
 
 def _read_size(size: str) -> tuple[int, int]:
@@ -103,7 +103,7 @@ def _card(vram: float | None, ram: float | None) -> Card:
     return card if ram is None else replace(card, main_memory=int(ram * GB))
 
 
-def _tell(made: MemoryPlan, what: str, shape: ModelShape) -> None:
+def _tell(made: MemoryPlan, what: str) -> None:
     from rich.console import Console
     from rich.table import Table
 
@@ -113,7 +113,7 @@ def _tell(made: MemoryPlan, what: str, shape: ModelShape) -> None:
         f"{what}, in {windows}; {card.memory / GB:.1f} GB on a card as fast as {card.name} "
         f"({card.rate / 1e12:.0f} TFLOP/s), {card.main_memory / GB:.0f} GB of main memory"
     )
-    typer.echo(f"chosen: {chosen.describe(shape.layers)}")
+    typer.echo(f"chosen: {chosen.describe()}")
     console = Console(width=110)
     table = Table("of a window", "weights", "working", "on the card", "time")
     for phase, nbytes, seconds in chosen.phases:

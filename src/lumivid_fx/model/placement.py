@@ -57,3 +57,13 @@ def place(model: HdrModel, device: str, way: Way = RESIDENT) -> HdrModel:
         visits={id(part): Visit(part, at) for part in parts[1:]},
         digest=rounded or model.digest,
     )
+
+
+def release(model: HdrModel) -> None:
+    """Let go of a model's weights, whoever still holds it; it can run no more."""
+    for part in (model.transformer, model.vae, model.upsampler):
+        if part is not None:
+            for parameter in part.parameters():
+                parameter.data = parameter.data.new_empty(0)
+    if model.blocks is not None:
+        model.blocks.release()

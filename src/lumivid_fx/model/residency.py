@@ -113,6 +113,11 @@ class BorrowedBlocks:
                 else:
                     yield block
 
+    def release(self) -> None:
+        """Let go of the weights that wait."""
+        self._homes.clear()
+        self._reader = None
+
     def _brought(self, lane: torch.cuda.Stream | None) -> Iterator[Slot]:
         """Slots in order; when one is given out, the copy into the next is under way."""
         slots = [Slot(self._layout, self._device, lane) for _ in range(SLOTS)]

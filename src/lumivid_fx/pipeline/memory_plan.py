@@ -93,10 +93,10 @@ class Option:
         """Of one window."""
         return sum(seconds for _, _, seconds in self.phases)
 
-    def describe(self, layers: int) -> str:
-        """The way in words: ``blocks wait in main memory, 11 of 48 stay; tiles of 40 latents``."""
+    def describe(self) -> str:
+        """In words: ``offload (blocks wait in main memory, 11 stay), tiles of 40 latents, ...``."""
         words = _WORDS[self.way.name]
-        stay = f", {self.way.kept} of {layers} stay" if self.way.kept else ""
+        stay = f", {self.way.kept} stay" if self.way.kept else ""
         tiles = f"tiles of {self.tiling.tile} latents" if self.tiling.tile else "no tiles"
         vae = f"the VAE's {self.tiling.vae_tile} x {self.tiling.vae_frames}"
         return f"{self.way.name} ({words}{stay}), {tiles}, {vae}"

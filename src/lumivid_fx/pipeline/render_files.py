@@ -22,7 +22,9 @@ from lumivid_fx.media.plate import is_movie
 from lumivid_fx.media.whole_file import remove_leftovers
 from lumivid_fx.model.checkpoint import HdrModel, load_model
 from lumivid_fx.pipeline.background import WriteBehind, how_many
+from lumivid_fx.pipeline.devices import forget_peak, peak_memory
 from lumivid_fx.pipeline.file_digests import FileDigests
+from lumivid_fx.pipeline.fitting import Fit, Fitted, MemoryReport
 from lumivid_fx.pipeline.frame_file import FrameFile, InOrder
 from lumivid_fx.pipeline.frame_keys import (
     DIGEST_ATTRIBUTE,
@@ -64,6 +66,7 @@ class RenderReport:
         cached: How many came out of the store.
         model_clipped: Model samples outside the curve, clamped to it.
         half_clamped: Samples beyond half float, clamped to +-65504.
+        memory: What was planned and what came of it, where there was a plan.
     """
 
     frames: list[Path]
@@ -72,6 +75,7 @@ class RenderReport:
     cached: int
     model_clipped: ClipCount
     half_clamped: int
+    memory: MemoryReport | None = None
 
 
 def render(
@@ -81,6 +85,7 @@ def render(
     frames: str | None = None,
     settings: ShotSettings | None = None,
     model: HdrModel | Callable[[], HdrModel] | str | None = None,
+    fit: Fit | None = None,
     ocio: str | None = None,
     compression: str = "zip",
     overwrite: bool = False,
@@ -99,6 +104,7 @@ def render(
         settings: What else the user decided.
         model: A loaded model, what loads it once the plate has been looked at, or a model's name
             in the library or its folder; None loads the embedded one.
+        fit: Puts the model where it runs, once it is known what for; None leaves it where it is.
         ocio: A studio's OCIO config; None is the built-in one.
         compression: EXR compression.
         overwrite: Render again what is there already.
@@ -145,18 +151,12 @@ def render(
         for path in [pattern.path(number) for number in left[:1]]:
             require_elsewhere(path, source)
             require_writable(path)
-        if not isinstance(model, HdrModel):
-            model = model() if callable(model) else load_model(model)
-        fill = partial(
-            choose_windows,
-            length=model.manifest.window_frames,
-            overlap=model.manifest.overlap_frames,
-            ratio=model.temporal_ratio,
-        )
-        settings, fingerprint = fill(settings), plate_fingerprint(ahead)
+        fitted = _fitted(model, settings, fit, ahead)
+        model, settings, fingerprint = fitted.model, fitted.settings, plate_fingerprint(ahead)
+        tried = [_filled(model, each) for each in earlier.settings]
         marks, *others = (
             frame_marks(each, model, ocio, ahead, fingerprint, mask)
-            for each in (settings, *map(fill, earlier.settings))
+            for each in (settings, *tried, *fitted.alternatives)
         )
         missing = missing_frames(
             source,
@@ -205,6 +205,7 @@ def render(
             order.add(frame)
             by_content.keep(frame.number, frame.path)
 
+        forget_peak(model.device)
         with WriteBehind(how_many(frame_bytes(behind), FULL_FRAMES), tell) as writing:
             for finished in render_shot(
                 ahead,
@@ -225,7 +226,36 @@ def render(
         cached=len(missing) - len(todo),
         model_clipped=sum((frame.clipped for frame in written), ClipCount()),
         half_clamped=sum(frame.half_clamped for frame in written),
+        memory=_memory(fitted) if written else None,
     )
+
+
+def _fitted(
+    model: HdrModel | Callable[[], HdrModel] | str | None,
+    settings: ShotSettings,
+    fit: Fit | None,
+    plate: Plate,
+) -> Fitted:
+    """The model, loaded and where it runs, and the settings with nothing left open."""
+    if not isinstance(model, HdrModel):
+        model = model() if callable(model) else load_model(model)
+    settings = _filled(model, settings)
+    if fit is None:
+        return Fitted(model, settings)
+    return fit(model, settings, (plate.height, plate.width, len(plate.frame_numbers)))
+
+
+def _filled(model: HdrModel, settings: ShotSettings) -> ShotSettings:
+    manifest, ratio = model.manifest, model.temporal_ratio
+    return choose_windows(settings, manifest.window_frames, manifest.overlap_frames, ratio)
+
+
+def _memory(fitted: Fitted) -> MemoryReport | None:
+    """The plan beside what the allocator counted."""
+    if fitted.plan is None:
+        return None
+    chosen = fitted.plan.chosen
+    return MemoryReport(chosen.way.name, chosen.peak, peak_memory(fitted.model.device))
 
 
 def _first_look(source: str, ocio: str | None) -> FileDigests:

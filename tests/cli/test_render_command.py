@@ -205,6 +205,23 @@ def test_movie_and_linear_sequence_render(tiny_model_folder: Path, tmp_path: Pat
     np.testing.assert_allclose(kept, alpha[..., 0], rtol=0, atol=2.5e-4)
 
 
+def test_weights_that_wait_elsewhere_render_the_same_files(
+    plate: Path, rendered: Path, tiny_model_folder: Path, tmp_path: Path
+) -> None:
+    """With `--memory stream` pixels are the same bits; with fp8 it is another model's render."""
+    for memory in ("stream", "fp8"):
+        result = lumivid(
+            *("render", plate, tmp_path / memory / "p.####.exr", "--model", tiny_model_folder),
+            *("--window", "9", "--device", "cpu", "--memory", memory),
+        )
+        assert result.exit_code == 0, result.stderr
+        same = [
+            np.array_equal(light(rendered / name), light(tmp_path / memory / name))
+            for name in frame_names(range(FIRST, FIRST + COUNT))
+        ]
+        assert all(same) if memory == "stream" else not any(same)
+
+
 def test_defaults_are_those_of_the_library() -> None:
     """`lumivid render` without options renders what `lumivid_fx.render` does."""
     options = inspect.signature(render).parameters

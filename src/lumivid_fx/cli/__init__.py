@@ -53,6 +53,7 @@ from lumivid_fx.cli.keys_command import keys
 from lumivid_fx.cli.models_command import models
 from lumivid_fx.cli.nuke_command import nuke
 from lumivid_fx.cli.ocio_command import ocio
+from lumivid_fx.cli.plan_command import plan
 from lumivid_fx.cli.preview_command import preview
 from lumivid_fx.cli.qc_command import qc
 from lumivid_fx.cli.render_command import render
@@ -74,7 +75,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command()(render)
-for _command in (preview, review, sheet, scope, qc, expose, deliver):
+for _command in (preview, plan, review, sheet, scope, qc, expose, deliver):
     app.command()(_command)
 for _command in (submit, jobs, watch, attach, cancel, window, stitch):
     app.command()(_command)

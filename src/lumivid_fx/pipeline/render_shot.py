@@ -235,9 +235,9 @@ def _render(
         for frame in codes
     ]
     known = ingest.known_small if ingest.has_known else None
-    bounded = ingest.from_model(codes.clamp(black, 1))
+    codes = ingest.from_model(codes.clamp(black, 1))
     detail = window_detail(
-        bounded, display, covered, exposed, known, model.transfer, model.manifest.grain_px
+        codes, display, covered, exposed, known, model.transfer, model.manifest.grain_px
     )
     bright = any(small.frames[i].holds_more for i in range(window.first, window.last + 1))
     return _Rendered(window, detail, clipped, bright)

@@ -75,8 +75,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command()(render)
-for _command in (preview, plan, review, sheet, scope, qc, expose, deliver):
-    app.command()(_command)
+for _look in (preview, plan, review, sheet, scope, qc, expose, deliver):
+    app.command()(_look)
 for _command in (submit, jobs, watch, attach, cancel, window, stitch):
     app.command()(_command)
 for _group in (trim, worker, farm, models, cache, keys, nuke, ocio, train, evaluate):

@@ -137,8 +137,8 @@ class Session:
     def hear(self, message: WorkerMessage, pixels: memoryview | None) -> None:
         """The worker said something of a job; of one that nobody follows it is passed over."""
         if isinstance(message, Pong):
-            for following, acks in self._unheard.pop(message.re, ()):
-                following.heard_of(acks)
+            for each, acks in self._unheard.pop(message.re, ()):
+                each.heard_of(acks)
             return
         with self._lock:
             following = self._jobs.get(getattr(message, "job", ""))

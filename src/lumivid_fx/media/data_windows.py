@@ -11,7 +11,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from lumivid_fx.media.plate import FloatImage, Windows
+from lumivid_fx.media.plate import FloatImage, Frame, Windows
 
 
 def display_of(windows: Windows) -> Windows:
@@ -52,9 +52,16 @@ def lay_into(whole: Windows, part: Windows, pixels: FloatImage) -> FloatImage:
     return laid
 
 
-def cut_out(whole: Windows, part: Windows, pixels: FloatImage) -> FloatImage:
-    """The pixels of a data window out of those of another round it."""
-    return np.ascontiguousarray(pixels[_place(whole, part)])
+def own_window(frame: Frame) -> Windows:
+    """The windows that a frame's file has, and what is made of it is to have."""
+    return frame.own or frame.windows
+
+
+def cut_out(frame: Frame, pixels: FloatImage) -> FloatImage:
+    """Of pixels as large as a frame of a plate those of the frame's own data window."""
+    if frame.own is None:
+        return pixels
+    return np.ascontiguousarray(pixels[_place(frame.windows, frame.own)])
 
 
 def _place(whole: Windows, part: Windows) -> tuple[slice, slice]:

@@ -22,7 +22,7 @@ def source(tmp_path: Path) -> str:
     """Three frames with alpha and metadata, in ACEScg."""
     alpha = np.linspace(0, 1, WIDTH * HEIGHT, dtype=np.float32).reshape(HEIGHT, WIDTH)
     more = {"smpte:TimeCode": TIMECODE, "owner": "somebody", "PixelAspectRatio": 2.0}
-    return write_plates(tmp_path / "in", turning(3), alpha=alpha, space="lin_ap1_scene", **more)
+    return write_plates(tmp_path / "in", turning(3), alpha=alpha, space="lin_ap1_scene", more=more)
 
 
 @pytest.mark.parametrize("stops", [1.0, -2.0, 0.3])
@@ -78,7 +78,7 @@ def test_overflow_is_clamped_and_counted(tmp_path: Path) -> None:
 def test_again_and_otherwise(tmp_path: Path, source: str) -> None:
     """What is there is kept, what is missing is made; another trim or plate is refused."""
     out = tmp_path / "out"
-    arguments = ["expose", source, out / "e.####.exr", "--json"]
+    arguments: list[str | Path] = ["expose", source, out / "e.####.exr", "--json"]
     assert json.loads(lumivid(*arguments, "--stops", "1").stdout)["kept"] == 0
     first = (out / f"e.{FIRST}.exr").read_bytes()
     (out / f"e.{FIRST + 1}.exr").unlink()
@@ -116,13 +116,14 @@ def test_trim_commands(tmp_path: Path, source: str) -> None:
         "is written: feed it codes of"
         in lumivid("trim", "bake", tmp_path / "b.cube", "--size", "17").stdout
     )
-    for arguments, sentence in (
+    refusals: list[tuple[list[str | Path], str]] = [
         (["trim", "export", tmp_path / "t.xml", "--stops", "1"], "cannot be written as '.xml'"),
         (["trim", "bake", tmp_path / "t.lut"], "does not end in .cube"),
         (["expose", source, tmp_path / "o/"], "nothing was asked for"),
         (["expose", source, tmp_path / "o/", "--stops", "1", "--trim", tmp_path / "t.cdl"],
          "are two trims"),
-    ):  # fmt: skip
+    ]  # fmt: skip
+    for arguments, sentence in refusals:
         refused = lumivid(*arguments)
         assert refused.exit_code == 2
         assert sentence in the_sentence(refused)

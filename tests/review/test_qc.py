@@ -154,7 +154,8 @@ def test_a_seam_in_a_quiet_shot_needs_no_source(tmp_path: Path) -> None:
     """Where next to nothing moves, a step in a part of the picture stands out by itself."""
     grain = np.random.default_rng(1)
     quiet = [
-        turning(1)[0] * (1 + 0.02 * grain.standard_normal((HEIGHT, WIDTH, 3))) for _ in range(COUNT)
+        turning(1)[0] * (1 + 0.02 * grain.standard_normal((HEIGHT, WIDTH, 3))).astype(np.float32)
+        for _ in range(COUNT)
     ]
     seam(quiet)
     quiet[CUT:] = [quiet[CUT - 1] * np.float32(1 + 0.001 * n) for n in range(1, COUNT - CUT + 1)]
@@ -212,7 +213,7 @@ def test_the_end_of_the_curve(tmp_path: Path, space: str, exposed: float) -> Non
         spaces = ColorSpaces()
         light = [spaces.convert(x.astype(np.float32), "lin_rec709", "aces2065-1") for x in light]
     told = {"lumivid/exposed_stops": exposed} if exposed else {}
-    plates = write_plates(tmp_path, light, space=space, **told)
+    plates = write_plates(tmp_path, light, space=space, more=told)
     (finding,) = [f for f in found(plates) if f.kind == "clipped"]
     assert finding.frame == FIRST + 1
     assert finding.value == pytest.approx(200 / (WIDTH * HEIGHT))

@@ -67,8 +67,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command()(render)
-for _command in (preview, sheet, scope, qc, expose, deliver):
-    app.command()(_command)
+for _look in (preview, sheet, scope, qc, expose, deliver):
+    app.command()(_look)
 for _command in (submit, jobs, watch, attach, cancel):
     app.command()(_command)
 for _group in (trim, worker, models, cache, keys, nuke, ocio, train, evaluate):

@@ -235,14 +235,15 @@ class Inspection:
         attributes = self._reel.attributes(number)
         self.joins |= join_frames(settings_in(attributes))
         rgb = frame.rgb
-        finite = np.nan_to_num(rgb, nan=0.0, posinf=HALF_MAX, neginf=-HALF_MAX)
+        broken = int(rgb.size - np.count_nonzero(np.isfinite(rgb)))
+        finite = np.nan_to_num(rgb, posinf=HALF_MAX, neginf=-HALF_MAX) if broken else rgb
         light = self._spaces.convert(finite, space, LINEAR_REC709)
         cells = cells_of(light)
         ceiling, clipped = self._ceiling(finite, light, space, attributes)
         facts = FrameFacts(
             frame=number,
             size=(rgb.shape[1], rgb.shape[0]),
-            nonfinite=int(rgb.size - np.count_nonzero(np.isfinite(rgb))),
+            nonfinite=broken,
             negative=float(np.count_nonzero(finite < 0) / rgb.size),
             lowest=float(finite.min()),
             clipped=clipped,
@@ -255,7 +256,7 @@ class Inspection:
         black = facts.brightest <= BLACK
         if black and (source is None or source.max() > FLOOR_STOPS + 1):
             self._find(number, "black", None, "is black")
-        return _Seen(facts, sha256(rgb).digest(), cells, source, digest, black)
+        return _Seen(facts, _digest(rgb), cells, source, digest, black)
 
     def _source_cells(self, number: int) -> tuple[FloatImage | None, bytes]:
         """What the source looks like there; nothing where it has no such frame."""
@@ -269,7 +270,7 @@ class Inspection:
             if space in DISPLAY_CURVES
             else self._spaces.convert(frame.rgb, space, LINEAR_REC709)
         )
-        return cells_of(light), sha256(frame.rgb).digest()
+        return cells_of(light), _digest(frame.rgb)
 
     def _ceiling(
         self, stored: FloatImage, light: FloatImage, space: str, attributes: Mapping[str, object]
@@ -364,6 +365,10 @@ def _change(before: _Seen, after: _Seen, *, after_same: bool) -> _Change:
     same = before.digest == after.digest
     number = after.facts.frame
     return _Change(number, step, source, level, unrest, same, source_same, after_same)
+
+
+def _digest(rgb: FloatImage) -> bytes:
+    return sha256(np.ascontiguousarray(rgb).data).digest()
 
 
 def _infinite(rgb: FloatImage) -> int:

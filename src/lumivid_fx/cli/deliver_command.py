@@ -142,8 +142,8 @@ def _of_movie(movie: Movie, kind: str, peak: float) -> tuple[list[str], dict[str
     lines = [
         f"{movie.path} is written: {facts.frames} frames at {float(movie.fps):.6g}{clock}",
         f"read back: {verified.patches} patches of known light within "
-        f"{verified.patch_steps:.2f} steps of the format; in frames "
-        f"{', '.join(map(str, verified.frames))} of the movie, areas of like colour within "
+        f"{verified.patch_steps:.2f} steps of the format; frames "
+        f"{', '.join(map(str, verified.frames))} of the movie: areas of like colour within "
         f"{verified.colour_steps:.2f} steps, each within {verified.area_steps:.1f}; tags as they "
         "should be",
     ]

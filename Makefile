@@ -3,6 +3,7 @@ VENV ?= .venv
 PYTEST_ARGS ?= -n 2
 bin := $(VENV)/bin
 stamp := $(VENV)/.installed
+openjd := .venv-openjd/.installed
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test soak fuzz lint format bench results clean
@@ -25,8 +26,13 @@ test: export OMP_NUM_THREADS := 1
 test: export GOMP_SPINCOUNT := 0
 test: export THP_MEM_ALLOC_ENABLE := 1
 test: export HF_HUB_OFFLINE := 1
-test: $(stamp) ## run the tests; PYTEST_ARGS='-k transfer' narrows them
+test: $(stamp) $(openjd) ## run the tests; PYTEST_ARGS='-k transfer' narrows them
+	@scripts/apt.sh || true
 	@$(bin)/python -m pytest $(PYTEST_ARGS)
+
+# Where it cannot be made, the tests that run job bundles are skipped and say so.
+$(openjd): scripts/openjd.sh
+	@scripts/openjd.sh && touch $@ || echo 'test: no .venv-openjd, so exported job bundles are not run' >&2
 
 # The seed is printed; SOAK_SEED=7 draws the same again, SOAK_JOBS=50 makes it shorter.
 soak: $(stamp) ## jobs of four clients while runners, worker and clients are killed; a minute or two

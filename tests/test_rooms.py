@@ -35,11 +35,12 @@ MAY_USE: dict[str, set[str]] = {
     "doctor":     {"errors", "color", "media", "model", "protocol", "worker"},
     "pipeline":   {"errors", "color", "media", "model"},
     "worker":     {"errors", "color", "media", "model", "pipeline", "protocol"},
+    "farm":       {"errors", "color", "media", "model", "pipeline", "protocol", "worker"},
     # A top floor: it measures what the pipeline renders, on the maps that training held out.
     "evaluation": {"errors", "color", "media", "model", "pipeline", "review", "train"},
     FACADE:       {"errors", "client", "pipeline"},
     "cli":        {"errors", "color", "media", "model", "pipeline", "train", "evaluation", "review",
-                   "worker", "client", "protocol", "install", "doctor", FACADE},
+                   "worker", "farm", "client", "protocol", "install", "doctor", FACADE},
     "demo":       {"errors", "color", "media", "model", "pipeline", "evaluation", "review", "cli",
                    FACADE},
 }
@@ -61,10 +62,14 @@ MAY_BE_NAMED_BY: dict[str, set[str]] = {
     "matplotlib":    {"evaluation", "review"},
     "zmq":           {"client", "worker"},
     "msgpack":       {"protocol"},
-    "msgspec":       {"protocol", "train", "worker"},
+    "msgspec":       {"farm", "protocol", "train", "worker"},
     "prometheus_client": {"worker"},
     "tensorboard":   {"train"},
+    "starlette":     {"review"},
+    "uvicorn":       {"review"},
     "typer":         {"cli"},
+    "yaml":          {"farm"},
+    "ray":           {"farm"},
 }
 
 INSIDE_NUKE: dict[str, set[str]] = {

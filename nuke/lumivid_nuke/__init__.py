@@ -20,6 +20,7 @@ follow      a job from submit to end
 submission  what both kinds of render share
 jobs        in the background
 render      waited for
+farm        planned, for others to render
 node        status, tile, stale
 actions     the other buttons
 callbacks   what a studio hangs on
@@ -32,7 +33,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, TypeVar
 
 from lumivid_fx.errors import LumividError
-from lumivid_nuke import actions, host, jobs, knobs, node
+from lumivid_nuke import actions, farm, host, jobs, knobs, node
 from lumivid_nuke import render as waiting
 from lumivid_nuke.callbacks import add_callback, remove_callback
 from lumivid_nuke.render import render_files
@@ -63,6 +64,7 @@ __all__ = [
     "render",
     "render_files",
     "render_missing",
+    "send_to_farm",
     "submit",
     "update_ui",
 ]
@@ -96,6 +98,19 @@ def render(here: nuke.Node | str, first: int | None = None, last: int | None = N
         LumividError: It could not be done; the message says what to change.
     """
     return waiting.render(_ours(here), first, last)
+
+
+def send_to_farm(here: nuke.Node | str, folder: str | Path | None = None) -> Path | None:
+    """Write a node's plan and job bundle for a farm; nothing is rendered here.
+
+    Args:
+        here: A LumiVid, or its full name.
+        folder: Where to; None is in the node's cache.
+
+    Returns:
+        The folder; in the GUI it is filled in the background, and ``on_farm`` is called then.
+    """
+    return _told(here, lambda: farm.send(_ours(here), folder))
 
 
 def cancel(here: nuke.Node | str) -> bool:

@@ -1,4 +1,4 @@
-"""What a studio hangs onto renders: before a submit, at every frame, after the end.
+"""What a studio hangs onto renders: before a submit, at every frame, after the end; and at a farm.
 
     import lumivid_nuke
 
@@ -15,6 +15,7 @@ kind                called with              may
 ``before_submit``   node, ``Request``        give another request back, or raise to stop the render
 ``on_frame``        node, ``FinishedFrame``  look at ``frame.number`` and ``frame.path``
 ``after``           node, ``Done``           look at ``done.state``, ``done.message``
+``on_farm``         node, ``Path``           submit ``folder / "bundle"``, or run ``plan.json``
 ==================  =======================  ====================================================
 
 The node is None for renders without one, and if it was deleted meanwhile.
@@ -29,6 +30,8 @@ from typing import TYPE_CHECKING, Any
 from lumivid_fx.errors import InputError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import nuke
 
     from lumivid_fx.client import FinishedFrame
@@ -36,7 +39,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-KINDS = ("before_submit", "on_frame", "after")
+KINDS = ("before_submit", "on_frame", "after", "on_farm")
 
 Callback = Callable[..., Any]
 """What is called is the studio's own; see the module for what it is called with."""
@@ -82,19 +85,24 @@ def after(node: nuke.Node | None, done: Done) -> None:
     _tell("after", node, done)
 
 
+def on_farm(node: nuke.Node | None, folder: Path) -> None:
+    """Tell where a plan and its job bundle lie."""
+    _tell("on_farm", node, folder)
+
+
 def _of(kind: str) -> list[Callback]:
     if kind not in _callbacks:
         raise InputError(f"there are no {kind!r} callbacks; use one of {', '.join(KINDS)}")
     return _callbacks[kind]
 
 
-def _tell(kind: str, node: nuke.Node | None, what: FinishedFrame | Done) -> None:
+def _tell(kind: str, node: nuke.Node | None, what: FinishedFrame | Done | Path) -> None:
     for call in tuple(_callbacks[kind]):
         _shielded(kind, call, node, what)
 
 
 def _shielded(
-    kind: str, call: Callback, node: nuke.Node | None, what: FinishedFrame | Done
+    kind: str, call: Callback, node: nuke.Node | None, what: FinishedFrame | Done | Path
 ) -> None:
     """Call; the frames are rendered whatever a studio's own code does with them."""
     try:

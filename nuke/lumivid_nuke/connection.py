@@ -78,7 +78,7 @@ def start_worker(endpoint: str, roots: Iterable[Path] = ()) -> None:
     Raises:
         LumividError: It could not be started.
     """
-    environ = {name: value for name, value in os.environ.items() if name not in _NOT_OURS}
+    environ = environment()
     if endpoint:
         environ[HOME] = endpoint
     told = [Path(each) for each in os.environ.get(ROOTS, "").split(os.pathsep) if each]
@@ -108,6 +108,11 @@ def start_worker(endpoint: str, roots: Iterable[Path] = ()) -> None:
     if ended.returncode != 0:
         said = (ended.stderr.strip() or ended.stdout.strip() or "it said nothing").splitlines()
         raise LumividError(f"a worker could not be started: {said[-1]}")
+
+
+def environment() -> dict[str, str]:
+    """The environment in which another Python than Nuke's is started."""
+    return {name: value for name, value in os.environ.items() if name not in _NOT_OURS}
 
 
 def lumivid_command() -> list[str]:

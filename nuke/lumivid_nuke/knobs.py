@@ -25,6 +25,7 @@ KNOBS = {
     "render": BUTTON,
     "render_missing": BUTTON,
     "cancel": BUTTON,
+    "send_to_farm": BUTTON,
     "status": TEXT,
     # what the node shows
     "mode": CHOICE,

@@ -134,6 +134,13 @@ ModelSize = Annotated[
         help="Longest side the model sees, pixels; 0 is the plate's own.", rich_help_panel=SIZE
     ),
 ]
+Memory = Annotated[
+    Literal["auto", "resident", "fp8", "offload", "stream"],
+    typer.Option(
+        help="How weights are held on a GPU: auto plans it; see `lumivid plan`.",
+        rich_help_panel=SIZE,
+    ),
+]
 Tile = Annotated[
     int | None,
     typer.Option(help="Edge of a tile in latents; one tile if not said.", rich_help_panel=SIZE),

@@ -24,6 +24,8 @@ from lumivid_fx.pipeline.devices import is_out_of_memory
 DEBUG = "LUMIVID_DEBUG"
 """Set to 1 in the environment, it lets errors through as Python shows them."""
 
+_OF_REVIEW = ("starlette", "uvicorn")
+
 UNEXPECTED, DOES_NOT_PASS, INTERRUPTED = 1, 6, 130
 
 
@@ -59,8 +61,9 @@ def _known(error: Exception) -> LumividError | None:
     if isinstance(error, LumividError):
         return error
     if isinstance(error, ModuleNotFoundError) and not str(error.name).startswith("lumivid_fx"):
+        extra = "review" if error.name in _OF_REVIEW else "worker"
         return InputError(
-            f"this command needs {error.name}, which is not installed; install lumivid-fx[worker]"
+            f"this command needs {error.name}, which is not installed; install lumivid-fx[{extra}]"
         )
     if is_out_of_memory(error):
         return RenderError(

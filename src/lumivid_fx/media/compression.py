@@ -34,6 +34,10 @@ MAX_QUALITY = 51
 _SMALLEST = 32
 """Edge below which x265 refuses a picture, pixels."""
 
+_WIDTHS: dict[Codec, int] = {"h264": 128, "hevc": 2}
+"""What encoded widths are multiples of, pixels. x264's macroblock tree adds up eight macroblocks at
+a time and reads past the end of rows that do not divide so: one clip came out in several ways."""
+
 
 def compress(frames: FloatImage, codec: Codec, quality: int) -> FloatImage:
     """Encode a clip in 8 bits, 4:2:0, limited range Rec.709, and decode it again.
@@ -53,7 +57,10 @@ def compress(frames: FloatImage, codec: Codec, quality: int) -> FloatImage:
     if not 0 <= quality <= MAX_QUALITY:
         raise ValueError(f"quality must lie in 0 to {MAX_QUALITY}, got {quality}")
     count, height, width, _ = frames.shape
-    below, right = (max(_SMALLEST, size + size % 2) - size for size in (height, width))
+    below, right = (
+        max(_SMALLEST, -(-size // unit) * unit) - size
+        for size, unit in ((height, 2), (width, _WIDTHS[codec]))
+    )
     padded = np.pad(frames, ((0, 0), (0, below), (0, right), (0, 0)), mode="edge")
     try:
         shown = _through(padded, codec, quality)

@@ -65,7 +65,9 @@ class Frame:
         number: Frame number.
         rgb: `h w 3` float32; grey is replicated.
         alpha: `h w` float32 as stored, or None.
-        windows: Where the pixels lie.
+        windows: Where the pixels lie; the same for all frames of a plate.
+        own: Data window of this frame's file where it is another, inside of that one. Pixels
+            beyond it are nil, and stand for none.
         attributes: Other metadata worth carrying to a new file, under OpenImageIO's names, as
             `str`, `int`, `float`, `Fraction` or tuples of them; `smpte:TimeCode` is the raw pair.
     """
@@ -75,6 +77,7 @@ class Frame:
     alpha: FloatImage | None
     windows: Windows
     attributes: Mapping[str, object]
+    own: Windows | None = None
 
 
 class Plate(ABC):

@@ -87,6 +87,12 @@ class Sources:
         found = [file for part in self.parts for file in part.files]
         return list({f.path: f for f in [*found, *map(look_at, paths)]}.values())
 
+    def hdr_lora(self, given: Path | None, strength: float) -> tuple[str, float]:
+        """File name and strength of the HDR LoRA, for the record; `given` is not the manifest's."""
+        if given is None and self.manifest.lora is None:
+            return "", strength
+        return self.loras[0][0].path.name, strength
+
     def digest(self) -> str:
         """SHA-256 over all that decides about a picture: every file, and every number beside."""
         said = [

@@ -22,11 +22,11 @@ from lumivid_fx import __version__
 from lumivid_fx.errors import InputError
 from lumivid_fx.media import Plate, format_range
 from lumivid_fx.media.exr import DIGEST_ATTRIBUTE
-from lumivid_fx.model.checkpoint import HdrModel
 from lumivid_fx.pipeline.devices import kernels_name
 from lumivid_fx.pipeline.file_digests import FileDigests
 from lumivid_fx.pipeline.mask import ShotMask
 from lumivid_fx.pipeline.render_shot import ShotSettings
+from lumivid_fx.pipeline.shot_windows import ModelFacts
 from lumivid_fx.pipeline.windows import cut_windows
 
 CLIPPED_ATTRIBUTE = "lumivid/model_clipped"
@@ -48,7 +48,7 @@ class FrameStore(Protocol):
 
 def frame_marks(
     settings: ShotSettings,
-    model: HdrModel,
+    model: ModelFacts,
     ocio: str | None,
     plate: Plate,
     fingerprint: str,
@@ -100,12 +100,15 @@ def _full_path(ocio: str) -> str:
 def plate_fingerprint(plate: Plate) -> str:
     """What tells a plate from others of its size and length: its first frame's pixels, as a hash.
 
+    Where that frame has a data window of its own, the place of it in the plate counts as well.
     Empty where that frame is damaged, which hinders no range without it.
     """
     try:
-        return hashlib.sha256(plate.read(plate.first_frame).rgb.tobytes()).hexdigest()
+        frame = plate.read(plate.first_frame)
     except InputError:
         return ""
+    placed = "" if frame.own is None else repr((frame.windows, frame.own))
+    return hashlib.sha256(frame.rgb.tobytes() + placed.encode()).hexdigest()
 
 
 class FramesByContent:
@@ -127,7 +130,7 @@ class FramesByContent:
         store: FrameStore | None,
         plate: Plate,
         settings: ShotSettings,
-        model: HdrModel,
+        model: ModelFacts,
         *,
         common: Mapping[str, object],
         colour: Iterable[Path],
@@ -136,8 +139,7 @@ class FramesByContent:
     ) -> None:
         self._store = store
         self._plate = plate
-        shared = {**common, **_releases(), "kernels": kernels_name(model.device.type)}
-        self._common = json.dumps(shared, sort_keys=True, default=str)
+        self._common = "" if store is None else _shared(common, model.device.type)
         self._colour = list(colour)
         self._digests = digests
         self._mask = mask
@@ -184,6 +186,12 @@ class FramesByContent:
         ]
         masks = [] if self._mask is None else [self._mask.file_of(number)]
         return [*self._colour, *masks, *dict.fromkeys(seen)]
+
+
+def _shared(common: Mapping[str, object], device: str) -> str:
+    """What all frames share, and what may change how they round."""
+    shared = {**common, **_releases(), "kernels": kernels_name(device)}
+    return json.dumps(shared, sort_keys=True, default=str)
 
 
 @cache

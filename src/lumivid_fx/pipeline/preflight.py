@@ -10,6 +10,7 @@ import os
 from dataclasses import replace
 from pathlib import Path
 
+from lumivid_fx.color.spaces import ColorSpaces
 from lumivid_fx.errors import InputError, RangeError
 from lumivid_fx.media import Plate
 from lumivid_fx.media.exr import COMPRESSIONS, is_finished
@@ -59,6 +60,21 @@ def check_settings(settings: ShotSettings, compression: str) -> None:
         raise InputError(
             f"compression {compression!r} is not written; use one of {', '.join(COMPRESSIONS)}"
         )
+
+
+def require_scene_linear(spaces: ColorSpaces, output_space: str) -> tuple[float, ...]:
+    """Refuse an output space that light has no place in.
+
+    Returns:
+        Its chromaticities, as EXR wants them.
+    """
+    chromaticities = spaces.chromaticities(output_space)
+    if chromaticities is None:
+        raise InputError(
+            f"output space {output_space!r} is not scene-linear; choose one that is, "
+            "such as acescg or lin_rec709"
+        )
+    return tuple(chromaticities)
 
 
 def choose_windows(settings: ShotSettings, length: int, overlap: int, ratio: int) -> ShotSettings:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import partial
 from pathlib import Path
@@ -22,8 +22,10 @@ from lumivid_fx.media.exr import DIGEST_ATTRIBUTE
 from lumivid_fx.media.plate import is_movie
 from lumivid_fx.media.whole_file import remove_leftovers
 from lumivid_fx.model.checkpoint import HdrModel, load_model
-from lumivid_fx.pipeline.background import WriteBehind, how_many
+from lumivid_fx.pipeline.background import Waits, WriteBehind, how_many
+from lumivid_fx.pipeline.devices import forget_peak, peak_memory
 from lumivid_fx.pipeline.file_digests import FileDigests
+from lumivid_fx.pipeline.fitting import Fit, Fitted, MemoryReport
 from lumivid_fx.pipeline.frame_file import FrameFile, InOrder
 from lumivid_fx.pipeline.frame_keys import (
     FramesByContent,
@@ -39,6 +41,7 @@ from lumivid_fx.pipeline.preflight import (
     choose_windows,
     require_elsewhere,
     require_inside,
+    require_scene_linear,
     require_size,
     require_writable,
 )
@@ -51,6 +54,7 @@ from lumivid_fx.pipeline.render_shot import (
     render_shot,
 )
 from lumivid_fx.pipeline.resume import Earlier, missing_frames, output_pattern
+from lumivid_fx.pipeline.shot_windows import RenderedWindows
 
 
 @dataclass(frozen=True)
@@ -64,6 +68,8 @@ class RenderReport:
         cached: How many came out of the store.
         model_clipped: Model samples outside the curve, clamped to it.
         half_clamped: Samples beyond half float, clamped to +-65504.
+        waits: How long the model stood still for files.
+        memory: What was planned and what came of it, where there was a plan.
     """
 
     frames: list[Path]
@@ -72,6 +78,8 @@ class RenderReport:
     cached: int
     model_clipped: ClipCount
     half_clamped: int
+    waits: Waits
+    memory: MemoryReport | None = None
 
 
 def render(
@@ -80,7 +88,8 @@ def render(
     *,
     frames: str | None = None,
     settings: ShotSettings | None = None,
-    model: HdrModel | Callable[[], HdrModel] | str | None = None,
+    model: HdrModel | Callable[[], HdrModel | RenderedWindows] | str | None = None,
+    fit: Fit | None = None,
     ocio: str | None = None,
     compression: str = "zip",
     overwrite: bool = False,
@@ -97,8 +106,10 @@ def render(
         target: Pattern of the frames to write, such as ``out/plate.####.exr``, or a folder.
         frames: Frames such as ``1001-1049`` or ``1-100x2``; None renders the whole plate.
         settings: What else the user decided.
-        model: A loaded model, what loads it once the plate has been looked at, or a model's name
-            in the library or its folder; None loads the embedded one.
+        model: A loaded model, what loads it once the plate has been looked at (or gives windows
+            that were rendered elsewhere), or a model's name in the library or its folder; None
+            loads the embedded one.
+        fit: Puts the model where it runs, once it is known what for; None leaves it where it is.
         ocio: A studio's OCIO config; None is the built-in one.
         compression: EXR compression.
         overwrite: Render again what is there already.
@@ -124,12 +135,7 @@ def render(
     check_settings(settings, compression)
     digests = FileDigests() if store is None else _first_look(source, ocio)
     spaces = ColorSpaces(ocio)
-    chromaticities = spaces.chromaticities(settings.output_space)
-    if chromaticities is None:
-        raise InputError(
-            f"output space {settings.output_space!r} is not scene-linear; choose one that is, "
-            "such as acescg or lin_rec709"
-        )
+    chromaticities = require_scene_linear(spaces, settings.output_space)
     wanted = None if frames is None else parse_range(frames)
     with ExitStack() as stack:
         ahead, behind = (stack.enter_context(open_whole(source, frames)) for _ in range(2))
@@ -145,18 +151,12 @@ def render(
         for path in [pattern.path(number) for number in left[:1]]:
             require_elsewhere(path, source)
             require_writable(path)
-        if not isinstance(model, HdrModel):
-            model = model() if callable(model) else load_model(model)
-        fill = partial(
-            choose_windows,
-            length=model.manifest.window_frames,
-            overlap=model.manifest.overlap_frames,
-            ratio=model.temporal_ratio,
-        )
-        settings, fingerprint = fill(settings), plate_fingerprint(ahead)
+        used, settings, fitted = _fitted(_loaded(model), settings, fit, ahead)
+        fingerprint = plate_fingerprint(ahead)
+        tried = [_filled(used, each) for each in earlier.settings]
         marks, *others = (
-            frame_marks(each, model, ocio, ahead, fingerprint, mask)
-            for each in (settings, *map(fill, earlier.settings))
+            frame_marks(each, used, ocio, ahead, fingerprint, mask)
+            for each in (settings, *tried, *(fitted.alternatives if fitted else ()))
         )
         missing = missing_frames(
             source,
@@ -174,7 +174,7 @@ def render(
             store,
             ahead,
             settings,
-            model,
+            used,
             common={**marks, "compression": compression, "fps": fps},
             colour=spaces.files(),
             digests=digests,
@@ -198,24 +198,26 @@ def render(
             fps,
             compression,
         )
-        written: list[FrameFile] = []
+        written, waits = list[FrameFile](), Waits()
 
         def tell(frame: FrameFile) -> None:
             written.append(frame)
             order.add(frame)
             by_content.keep(frame.number, frame.path)
 
+        forget_peak(used.device)
         with WriteBehind(how_many(frame_bytes(behind), FULL_FRAMES), tell) as writing:
             for finished in render_shot(
                 ahead,
                 behind,
-                model,
+                used,
                 settings,
                 SeededNoise(settings.seed),
                 spaces,
                 todo,
                 _looking(writing, on_progress),
                 mask=mask,
+                waits=waits,
             ):
                 writing.add(partial(writer.write, finished))
     return RenderReport(
@@ -225,7 +227,43 @@ def render(
         cached=len(missing) - len(todo),
         model_clipped=sum((frame.clipped for frame in written), ClipCount()),
         half_clamped=sum(frame.half_clamped for frame in written),
+        waits=replace(waits, write=writing.waited),
+        memory=_memory(fitted) if written else None,
     )
+
+
+def _loaded(
+    model: HdrModel | Callable[[], HdrModel | RenderedWindows] | str | None,
+) -> HdrModel | RenderedWindows:
+    """The model, however it was given."""
+    if isinstance(model, HdrModel):
+        return model
+    return model() if callable(model) else load_model(model)
+
+
+def _fitted(
+    model: HdrModel | RenderedWindows, settings: ShotSettings, fit: Fit | None, plate: Plate
+) -> tuple[HdrModel | RenderedWindows, ShotSettings, Fitted | None]:
+    """The model where it runs, the settings with nothing left open, and what was planned."""
+    settings = _filled(model, settings)
+    if fit is None or not isinstance(model, HdrModel):
+        return model, settings, None
+    fitted = fit(model, settings, (plate.height, plate.width, len(plate.frame_numbers)))
+    return fitted.model, fitted.settings, fitted
+
+
+def _filled(model: HdrModel | RenderedWindows, settings: ShotSettings) -> ShotSettings:
+    """The settings with windows and overlaps of the model where nothing was said."""
+    manifest, ratio = model.manifest, model.temporal_ratio
+    return choose_windows(settings, manifest.window_frames, manifest.overlap_frames, ratio)
+
+
+def _memory(fitted: Fitted | None) -> MemoryReport | None:
+    """The plan beside what the allocator counted."""
+    if fitted is None or fitted.plan is None:
+        return None
+    chosen = fitted.plan.chosen
+    return MemoryReport(chosen.way.name, chosen.peak, peak_memory(fitted.model.device))
 
 
 def _first_look(source: str, ocio: str | None) -> FileDigests:

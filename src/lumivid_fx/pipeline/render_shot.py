@@ -16,19 +16,16 @@ from torch import Tensor
 
 from lumivid_fx.color.spaces import LINEAR_REC709, ColorSpaces
 from lumivid_fx.color.transfer import ClipCount
-from lumivid_fx.errors import InputError, RenderError
 from lumivid_fx.media import Frame, Plate
 from lumivid_fx.media.image_file import UNASSOCIATED
 from lumivid_fx.model.checkpoint import HdrModel
-from lumivid_fx.model.manifest import check_sigmas
-from lumivid_fx.pipeline.background import ReadAhead, how_many
+from lumivid_fx.pipeline.background import ReadAhead, Waits, how_many
 from lumivid_fx.pipeline.detail import WindowDetail, window_detail
 from lumivid_fx.pipeline.ingest import Ingest, Pixels, SmallFrame, SmallFrames
 from lumivid_fx.pipeline.mask import ShotMask
 from lumivid_fx.pipeline.noise import NoiseSource
-from lumivid_fx.pipeline.reference import fit_size
-from lumivid_fx.pipeline.render_window import Sampling, render_window
-from lumivid_fx.pipeline.windows import Window, cut_windows
+from lumivid_fx.pipeline.shot_windows import RenderedWindows, ShotWindows, Step
+from lumivid_fx.pipeline.windows import Window
 
 FULL_FRAMES = 2
 """Frames of the plate's size that wait in a queue: one is had while another is read or written."""
@@ -127,7 +124,7 @@ class FinishedFrame:
 def render_shot(
     ahead: Plate,
     behind: Plate,
-    model: HdrModel,
+    model: HdrModel | RenderedWindows,
     settings: ShotSettings,
     noise: NoiseSource,
     spaces: ColorSpaces,
@@ -135,19 +132,21 @@ def render_shot(
     on_progress: ProgressCallback,
     *,
     mask: ShotMask | None = None,
+    waits: Waits | None = None,
 ) -> Iterator[FinishedFrame]:
     """Render the wanted frames of a plate, in order.
 
     Args:
         ahead: The whole plate, for the windows.
         behind: The same plate opened again, for the merge.
-        model: The model.
+        model: The model, or its windows from elsewhere.
         settings: What the user decided.
         noise: Where noise comes from; `settings.seed` is not looked at here.
         spaces: The colour config.
         wanted: Frame numbers to render; the windows they lie in are rendered whole.
         on_progress: Progress and cancel.
         mask: Where the model speaks; None is everywhere.
+        waits: Where to note how long frames were waited for.
 
     Yields:
         Finished frames; when one arrives it is final.
@@ -156,41 +155,13 @@ def render_shot(
         InputError: A setting does not fit the model, or a frame cannot be read.
         RenderError: The model gave values that are no numbers.
     """
-    manifest = model.manifest
-    space = ahead.space_or(settings.input_space)
-    ingest = Ingest.of(spaces, space, settings.source_view, model.transfer)
-    windows = cut_windows(
-        len(ahead.frame_numbers),
-        settings.window or manifest.window_frames,
-        settings.overlap or manifest.overlap_frames,
-        model.temporal_ratio,
-    )
+    shot = ShotWindows.of(ahead, model, settings, noise, spaces)
     indices = sorted(map(ahead.frame_numbers.index, wanted))
-    needed = [w for w in windows if any(w.first <= i <= w.last for i in indices)]
-    longest = manifest.native_size if settings.model_size is None else settings.model_size or None
-    small = SmallFrames(*fit_size(ahead.height, ahead.width, longest))
-    sigmas = settings.sigmas or manifest.sigmas
-    check_sigmas(sigmas, "settings")
-    if len(sigmas) > model.stages:
-        raise InputError(
-            f"settings name {len(sigmas)} sigma schedules, and the model {manifest.name} has "
-            f"{model.stages}; give one for each stage"
-        )
-    sampling = Sampling(
-        noise=noise,
-        sigmas=sigmas,
-        fps=settings.fps or float(ahead.fps or 24),
-        reference_strength=settings.reference_strength,
-        tile=settings.tile,
-        vae_tile=_least(settings.vae_tile or manifest.vae_tile, settings.tile),
-        vae_frames=settings.vae_frames or manifest.vae_frames,
-        reference_tilers=settings.tilers == "reference",
-        high_quality=settings.high_quality,
-    )
+    needed = [w for w in shot.windows if any(w.first <= i <= w.last for i in indices)]
+    small = SmallFrames(shot.height, shot.width)
 
     def reduced(index: int) -> tuple[int, SmallFrame]:
-        frame = ahead.read(ahead.frame_numbers[index])
-        return index, small.reduce(ingest.display(frame), ingest.holds_more(frame))
+        return index, shot.reduce(ahead.read(ahead.frame_numbers[index]))
 
     def full(number: int) -> tuple[Frame, Tensor | None]:
         return behind.read(number), None if mask is None else mask.read(number)
@@ -198,6 +169,7 @@ def render_shot(
     seen = sorted({i for w in needed for i in range(w.first, w.last + 1)})
     whole = [behind.frame_numbers[index] for index in indices]
     window_length = max((w.last + 1 - w.first for w in needed), default=1)
+    waits = waits or Waits()
     with (
         ReadAhead(reduced, seen, how_many(small.frame_bytes, window_length)) as coming,
         ReadAhead(full, whole, how_many(frame_bytes(behind), FULL_FRAMES)) as frames,
@@ -208,15 +180,17 @@ def render_shot(
             while window.last not in small.frames:
                 index, frame = next(coming)
                 small.frames[index] = frame
+            waits.first = waits.first or coming.waited
 
             def step(phase: str, done: int, steps: int, place: int = place) -> None:
                 on_progress(Progress(phase, done, steps, place + 1, len(needed)))
 
             live = [r for r in live if r.window.last >= window.first]
-            live.append(_render(window, small, ingest, model, sampling, step))
+            live.append(_render(window, small, shot, model, step))
             until = needed[place + 1].first if place + 1 < len(needed) else window.last + 1
             while indices and indices[0] < until:
-                yield _merge(indices.pop(0), live, *next(frames), ingest, settings)
+                yield _merge(indices.pop(0), live, *next(frames), shot.ingest, settings)
+            waits.read = coming.waited + frames.waited
 
 
 def frame_bytes(plate: Plate) -> int:
@@ -244,20 +218,16 @@ class _Rendered:
 def _render(
     window: Window,
     small: SmallFrames,
-    ingest: Ingest,
-    model: HdrModel,
-    sampling: Sampling,
-    step: Callable[[str, int, int], None],
+    shot: ShotWindows,
+    model: HdrModel | RenderedWindows,
+    step: Step,
 ) -> _Rendered:
+    ingest = shot.ingest
     display, covered, exposed = small.stack(window)
-    repeats = window.padded - len(display)
-    padded = torch.cat([display, display[-1:].expand(repeats, -1, -1, -1)])
-    codes = render_window(model, padded, window.first, sampling, step)[: len(display)]
-    if not bool(torch.isfinite(codes).all()):
-        raise RenderError(
-            f"the model {model.manifest.name} gave values that are no numbers in window "
-            f"{window.index + 1}; check the model's files, or render on the CPU"
-        )
+    if isinstance(model, HdrModel):
+        codes = shot.codes(window, display, model, step)
+    else:
+        codes = model.codes(window)
     # A generator's negative light is noise: it ends at zero, as the plate's own need not.
     black = float(model.transfer.forward(torch.zeros(())))
     clipped = [
@@ -265,9 +235,9 @@ def _render(
         for frame in codes
     ]
     known = ingest.known_small if ingest.has_known else None
-    bounded = ingest.from_model(codes.clamp(black, 1))
+    codes = ingest.from_model(codes.clamp(black, 1))
     detail = window_detail(
-        bounded, display, covered, exposed, known, model.transfer, model.manifest.grain_px
+        codes, display, covered, exposed, known, model.transfer, model.manifest.grain_px
     )
     bright = any(small.frames[i].holds_more for i in range(window.first, window.last + 1))
     return _Rendered(window, detail, clipped, bright)
@@ -306,8 +276,3 @@ def _merge(
     if frame.alpha is not None and UNASSOCIATED in frame.attributes:
         rgb = rgb * frame.alpha[..., None]
     return FinishedFrame(frame, rgb, clipped, generated.numpy() if settings.generated else None)
-
-
-def _least(*sizes: int | None) -> int | None:
-    """The smallest of those that are given."""
-    return min((size for size in sizes if size is not None), default=None)

@@ -1,5 +1,12 @@
-"""Finished plates looked at, measured, trimmed and handed over.
+"""Finished plates looked at, measured, trimmed and handed over, without a compositing package.
 
+layers          what a page shows: plates, their source, a reference, as light of one space
+frames          their frames as half floats, and a bounded memory of them
+views           what turns that light into a picture
+session         what the page is told before its first frame
+gate            who may ask
+server          the page and its frames, to this machine alone
+page/           the page itself
 measures        numbers of a frame and of a shot
 scope           a shot's numbers, histogram and waveform
 scope_picture   the same as a picture

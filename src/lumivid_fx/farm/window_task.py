@@ -1,0 +1,121 @@
+"""One window of a plan, rendered on the machine that was asked: a farm's task.
+
+Asked again it does nothing, for a window that is there is whole. Killed, it leaves nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from lumivid_fx.color.spaces import ColorSpaces
+from lumivid_fx.errors import InputError
+from lumivid_fx.farm.plan_file import Plan, PlanFile
+from lumivid_fx.farm.planned_model import planned_settings
+from lumivid_fx.farm.window_file import is_whole, write_window
+from lumivid_fx.media.whole_file import remove_leftovers
+from lumivid_fx.model.checkpoint import HdrModel
+from lumivid_fx.pipeline.devices import kernels_name
+from lumivid_fx.pipeline.file_digests import file_digest
+from lumivid_fx.pipeline.ingest import SmallFrames
+from lumivid_fx.pipeline.noise import SeededNoise
+from lumivid_fx.pipeline.render_files import open_whole
+from lumivid_fx.pipeline.shot_windows import ShotWindows, Step
+
+
+@dataclass(frozen=True)
+class WindowDone:
+    """A window that is on disk.
+
+    Attributes:
+        index: Its place in the plan.
+        path: Its file.
+        how: ``rendered`` now, or ``kept`` from before.
+    """
+
+    index: int
+    path: Path
+    how: Literal["rendered", "kept"]
+
+
+def render_window(
+    plan: Plan, index: int, load: Callable[[], HdrModel], step: Step, *, overwrite: bool = False
+) -> WindowDone:
+    """Render one window of a plan to its file, unless it is there.
+
+    Args:
+        plan: The plan.
+        index: Place of the window in its list.
+        load: Gives the plan's model; called when there is something to render.
+        step: Progress and cancel.
+        overwrite: Render it though it is there.
+
+    Raises:
+        InputError: The plan has no such window, or the plate is not what it was.
+        RenderError: The model gave no numbers.
+    """
+    plan.require_index(index)
+    path = plan.window_path(index)
+    step("looking for the window", 0, 1)
+    if not overwrite and is_whole(plan, index):
+        return WindowDone(index, path, "kept")
+    remove_leftovers([path])
+    step("checking the plate", 0, 1)
+    require_unchanged(plan, _files_of(plan, index))
+    settings = planned_settings(plan.request, plan.model)
+    with ExitStack() as stack:
+        plate = stack.enter_context(open_whole(plan.source, plan.request.frames))
+        step("loading the model", 0, 1)
+        model = load()
+        spaces = ColorSpaces(plan.request.ocio)
+        shot = ShotWindows.of(plate, model, settings, SeededNoise(settings.seed), spaces)
+        asked = plan.windows[index]
+        window = shot.windows[asked.number]
+        numbers = plate.frame_numbers[window.first : window.last + 1]
+        if (numbers[0], numbers[-1], len(numbers)) != (asked.first, asked.last, asked.frames):
+            raise InputError(
+                f"{plan.source} has other frames than when the plan was made; make the plan again"
+            )
+        small = SmallFrames(shot.height, shot.width)
+        for done, number in enumerate(numbers):
+            step("reading the plate", done, len(numbers))
+            small.frames[window.first + done] = shot.reduce(plate.read(number))
+        codes = shot.codes(window, small.stack(window)[0], model, step)
+    step("writing the window", 0, 1)
+    device = model.device.type
+    write_window(path, codes, plan.window_key(index), device, kernels_name(device))
+    return WindowDone(index, path, "rendered")
+
+
+def require_unchanged(
+    plan: Plan, files: Iterable[PlanFile], looked: Step = lambda *_: None
+) -> None:
+    """Refuse files that are not what they were when the plan was made.
+
+    Raises:
+        InputError: The first is named.
+    """
+    listed = list(files)
+    for done, file in enumerate(listed):
+        looked("checking the plate", done, len(listed))
+        try:
+            same = file_digest(Path(file.path)) == file.sha256
+        except OSError as error:
+            raise InputError(
+                f"{file.path} of the plan of {plan.source} cannot be read ({error.strerror}); "
+                "put it back, or make the plan again"
+            ) from error
+        if not same:
+            raise InputError(
+                f"{file.path} was changed since the plan of {plan.source} was made; put it back, "
+                "or make the plan again with `lumivid farm plan`"
+            )
+
+
+def _files_of(plan: Plan, index: int) -> list[PlanFile]:
+    """What a window is made from."""
+    own = [plan.files[place] for place in plan.windows[index].files]
+    return [*own, *(file for file in plan.files if file.use == "colour")]

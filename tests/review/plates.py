@@ -43,6 +43,7 @@ def write_plates(
     window: int = 25,
     overlap: int = 9,
     more: Mapping[str, object] | None = None,
+    windows: Sequence[Windows] | None = None,
 ) -> str:
     """Write pictures as half-float frames from 1001 on, and give their pattern."""
     last = FIRST + len(pictures) - 1
@@ -58,7 +59,9 @@ def write_plates(
             folder / f"hdr.{number}.exr",
             rgb.astype(np.float32),
             alpha,
-            windows=Windows.whole(rgb.shape[1], rgb.shape[0]),
+            windows=windows[number - FIRST]
+            if windows
+            else Windows.whole(rgb.shape[1], rgb.shape[0]),
             attributes={**marks, **(more or {})},
             chromaticities=None,
             interop_id=space,

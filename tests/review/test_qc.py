@@ -20,6 +20,7 @@ from tests.review.plates import FIRST, HEIGHT, WIDTH, turning, write_plates
 from lumivid_fx.cli.outcome import DOES_NOT_PASS
 from lumivid_fx.color.display_curves import linear_to_srgb
 from lumivid_fx.color.spaces import ColorSpaces
+from lumivid_fx.media import Windows
 from lumivid_fx.media.plate import FloatImage
 from lumivid_fx.pipeline.windows import cut_windows
 from lumivid_fx.review.qc import Finding, Inspection, Limits
@@ -217,6 +218,16 @@ def test_the_end_of_the_curve(tmp_path: Path, space: str, exposed: float) -> Non
     (finding,) = [f for f in found(plates) if f.kind == "clipped"]
     assert finding.frame == FIRST + 1
     assert finding.value == pytest.approx(200 / (WIDTH * HEIGHT))
+
+
+def test_data_windows_may_change_and_sizes_may_not(tmp_path: Path) -> None:
+    """A tracked crop is held together by what it shows; another display window is another size."""
+    light = turning(6)
+    crops = [(2 * n, n, 80, 40) for n in range(6)]
+    cut = [light[n][y : y + h, x : x + w] for n, (x, y, w, h) in enumerate(crops)]
+    sizes = [(WIDTH, HEIGHT)] * 5 + [(WIDTH, HEIGHT + 2)]
+    windows = [Windows(*crop, 0, 0, *size) for crop, size in zip(crops, sizes, strict=True)]
+    assert kinds(found(write_plates(tmp_path, cut, windows=windows))) == [(FIRST + 5, "size")]
 
 
 def test_files_that_are_missing_or_broken(tmp_path: Path, source: str, sound: Path) -> None:

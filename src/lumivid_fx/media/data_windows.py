@@ -11,7 +11,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from lumivid_fx.media.plate import FloatImage, Windows
+from lumivid_fx.media.plate import FloatImage, Frame, Windows
 
 
 def display_of(windows: Windows) -> Windows:
@@ -55,6 +55,15 @@ def lay_into(whole: Windows, part: Windows, pixels: FloatImage) -> FloatImage:
 def cut_out(whole: Windows, part: Windows, pixels: FloatImage) -> FloatImage:
     """The pixels of a data window out of those of another round it."""
     return np.ascontiguousarray(pixels[_place(whole, part)])
+
+
+def own_frame(frame: Frame) -> Frame:
+    """A frame as its file holds it: with its own data window, and nothing round it."""
+    if frame.own is None:
+        return frame
+    alpha = None if frame.alpha is None else cut_out(frame.windows, frame.own, frame.alpha)
+    rgb = cut_out(frame.windows, frame.own, frame.rgb)
+    return replace(frame, rgb=rgb, alpha=alpha, windows=frame.own, own=None)
 
 
 def _place(whole: Windows, part: Windows) -> tuple[slice, slice]:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from lumivid_fx.errors import InputError, RenderError
 from lumivid_fx.media.attributes import OURS
+from lumivid_fx.media.data_windows import own_frame
 from lumivid_fx.media.exr import (
     DIGEST_ATTRIBUTE,
     FRAME_ATTRIBUTE,
@@ -107,7 +108,7 @@ def write_plates(
         zip(numbers, files, digests, there, strict=True), start=1
     ):
         if not kept:
-            source, frame = plate.file_of(number), plate.read(number)
+            source, frame = plate.file_of(number), own_frame(plate.read(number))
             pixels = change(frame)
             if frame.alpha is not None and UNASSOCIATED in frame.attributes:
                 pixels = pixels * frame.alpha[..., None]  # as EXR has it

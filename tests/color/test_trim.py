@@ -77,7 +77,6 @@ def test_a_grade_needs_its_space(tmp_path: Path) -> None:
     path = tmp_path / "grade.ccc"
     path.write_text(ASC.format(correction(slope="1.1 1 0.9", offset="0.01 0 0", sat="1.2")))
     spaces, trim = ColorSpaces(), read_trim(path)
-    assert trim.stops is None
     assert trim.gain is None
     with pytest.raises(InputError, match=r"grade\.ccc does more than expose.*--trim-space"):
         apply_trim(spaces, LIGHT, "lin_rec709", trim)
@@ -97,7 +96,7 @@ def test_a_coloured_gain_needs_its_space_too(tmp_path: Path) -> None:
     path = tmp_path / "warm.cc"
     path.write_text(correction(slope="2 1 0.5"))
     trim = read_trim(path)
-    assert trim.gain == (2, 1, 0.5)
+    assert trim.gain == (2.0, 1.0, 0.5)
     with pytest.raises(InputError, match="--trim-space"):
         apply_trim(ColorSpaces(), LIGHT, "lin_rec709", trim)
     assert np.allclose(
@@ -140,7 +139,7 @@ def test_a_baked_lut_is_near_what_it_stands_for(tmp_path: Path, fed: str) -> Non
     )
     for code in (0.0, 12 / 32, 20 / 32, 1.0):
         grey = np.full((1, 3), code, np.float32)
-        light = spaces.convert(grey, fed, "lin_rec709") / 2
+        light = spaces.convert(grey, fed, "lin_rec709") / np.float32(2)
         wanted = spaces.linear_to_display(light, view)[0]
         shown = processor.getDefaultCPUProcessor().applyRGB([code] * 3)
         assert np.allclose(shown, wanted, atol=2e-6)  # seven decimals in the file

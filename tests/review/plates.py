@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from pathlib import Path
 
@@ -42,7 +42,8 @@ def write_plates(
     space: str = "lin_rec709_scene",
     window: int = 25,
     overlap: int = 9,
-    **attributes: object,
+    more: Mapping[str, object] | None = None,
+    windows: Sequence[Windows] | None = None,
 ) -> str:
     """Write pictures as half-float frames from 1001 on, and give their pattern."""
     last = FIRST + len(pictures) - 1
@@ -58,8 +59,10 @@ def write_plates(
             folder / f"hdr.{number}.exr",
             rgb.astype(np.float32),
             alpha,
-            windows=Windows.whole(rgb.shape[1], rgb.shape[0]),
-            attributes={**marks, **attributes},
+            windows=windows[number - FIRST]
+            if windows
+            else Windows.whole(rgb.shape[1], rgb.shape[0]),
+            attributes={**marks, **(more or {})},
             chromaticities=None,
             interop_id=space,
             fps=Fraction(24000, 1001),

@@ -22,7 +22,7 @@ def source(tmp_path: Path) -> str:
     """Three frames with alpha and metadata, in ACEScg."""
     alpha = np.linspace(0, 1, WIDTH * HEIGHT, dtype=np.float32).reshape(HEIGHT, WIDTH)
     more = {"smpte:TimeCode": TIMECODE, "owner": "somebody", "PixelAspectRatio": 2.0}
-    return write_plates(tmp_path / "in", turning(3), alpha=alpha, space="lin_ap1_scene", **more)
+    return write_plates(tmp_path / "in", turning(3), alpha=alpha, space="lin_ap1_scene", more=more)
 
 
 @pytest.mark.parametrize("stops", [1.0, -2.0, 0.3])
@@ -48,6 +48,23 @@ def test_light_and_all_beside_it(tmp_path: Path, source: str, stops: float) -> N
     assert says["lumivid/trim"] == f"{stops:+g} stops"
     assert says["lumivid/transfer"] == "logc3_rec709"
     assert says["lumivid/digest"] != "0" * 64  # else `lumivid render` would take it for its own
+
+
+def test_each_frame_keeps_its_own_data_window(tmp_path: Path) -> None:
+    """A tracked crop comes back as it was cropped, and as it was seen."""
+    crops = [(4, 6, 40, 30), (10, 2, 50, 40)]
+    light = turning(2)
+    cut = [light[n][y : y + h, x : x + w] for n, (x, y, w, h) in enumerate(crops)]
+    windows = [Windows(*crop, 0, 0, WIDTH, HEIGHT) for crop in crops]
+    source = write_plates(tmp_path / "in", cut, windows=windows)
+    done = lumivid("expose", source, tmp_path / "out" / "e.####.exr", "--stops", "1")
+    assert done.exit_code == 0, done.output
+    for number, crop, pixels in zip((FIRST, FIRST + 1), crops, cut, strict=True):
+        with open_plate(str(tmp_path / "out" / f"e.{number}.exr")) as plate:
+            frame = plate.read(number)
+        w = frame.windows
+        assert (w.data_x, w.data_y, w.data_width, w.data_height) == crop
+        assert np.array_equal(frame.rgb, 2 * pixels.astype(np.float16).astype(np.float32))
 
 
 def test_the_mask_goes_along(tmp_path: Path) -> None:
@@ -112,7 +129,7 @@ def test_overflow_is_clamped_and_counted(tmp_path: Path) -> None:
 def test_again_and_otherwise(tmp_path: Path, source: str) -> None:
     """What is there is kept, what is missing is made; another trim or plate is refused."""
     out = tmp_path / "out"
-    arguments = ["expose", source, out / "e.####.exr", "--json"]
+    arguments: list[str | Path] = ["expose", source, out / "e.####.exr", "--json"]
     assert json.loads(lumivid(*arguments, "--stops", "1").stdout)["kept"] == 0
     first = (out / f"e.{FIRST}.exr").read_bytes()
     (out / f"e.{FIRST + 1}.exr").unlink()
@@ -150,13 +167,14 @@ def test_trim_commands(tmp_path: Path, source: str) -> None:
         "is written: feed it codes of"
         in lumivid("trim", "bake", tmp_path / "b.cube", "--size", "17").stdout
     )
-    for arguments, sentence in (
+    refusals: list[tuple[list[str | Path], str]] = [
         (["trim", "export", tmp_path / "t.xml", "--stops", "1"], "cannot be written as '.xml'"),
         (["trim", "bake", tmp_path / "t.lut"], "does not end in .cube"),
         (["expose", source, tmp_path / "o/"], "nothing was asked for"),
         (["expose", source, tmp_path / "o/", "--stops", "1", "--trim", tmp_path / "t.cdl"],
          "are two trims"),
-    ):  # fmt: skip
+    ]  # fmt: skip
+    for arguments, sentence in refusals:
         refused = lumivid(*arguments)
         assert refused.exit_code == 2
         assert sentence in the_sentence(refused)

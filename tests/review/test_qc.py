@@ -20,6 +20,7 @@ from tests.review.plates import FIRST, HEIGHT, WIDTH, turning, write_plates
 from lumivid_fx.cli.outcome import DOES_NOT_PASS
 from lumivid_fx.color.display_curves import linear_to_srgb
 from lumivid_fx.color.spaces import ColorSpaces
+from lumivid_fx.media import Windows
 from lumivid_fx.media.plate import FloatImage
 from lumivid_fx.pipeline.windows import cut_windows
 from lumivid_fx.review.qc import Finding, Inspection, Limits
@@ -154,7 +155,8 @@ def test_a_seam_in_a_quiet_shot_needs_no_source(tmp_path: Path) -> None:
     """Where next to nothing moves, a step in a part of the picture stands out by itself."""
     grain = np.random.default_rng(1)
     quiet = [
-        turning(1)[0] * (1 + 0.02 * grain.standard_normal((HEIGHT, WIDTH, 3))) for _ in range(COUNT)
+        turning(1)[0] * (1 + 0.02 * grain.standard_normal((HEIGHT, WIDTH, 3))).astype(np.float32)
+        for _ in range(COUNT)
     ]
     seam(quiet)
     quiet[CUT:] = [quiet[CUT - 1] * np.float32(1 + 0.001 * n) for n in range(1, COUNT - CUT + 1)]
@@ -212,10 +214,20 @@ def test_the_end_of_the_curve(tmp_path: Path, space: str, exposed: float) -> Non
         spaces = ColorSpaces()
         light = [spaces.convert(x.astype(np.float32), "lin_rec709", "aces2065-1") for x in light]
     told = {"lumivid/exposed_stops": exposed} if exposed else {}
-    plates = write_plates(tmp_path, light, space=space, **told)
+    plates = write_plates(tmp_path, light, space=space, more=told)
     (finding,) = [f for f in found(plates) if f.kind == "clipped"]
     assert finding.frame == FIRST + 1
     assert finding.value == pytest.approx(200 / (WIDTH * HEIGHT))
+
+
+def test_data_windows_may_change_and_sizes_may_not(tmp_path: Path) -> None:
+    """A tracked crop is held together by what it shows; another display window is another size."""
+    light = turning(6)
+    crops = [(2 * n, n, 80, 40) for n in range(6)]
+    cut = [light[n][y : y + h, x : x + w] for n, (x, y, w, h) in enumerate(crops)]
+    sizes = [(WIDTH, HEIGHT)] * 5 + [(WIDTH, HEIGHT + 2)]
+    windows = [Windows(*crop, 0, 0, *size) for crop, size in zip(crops, sizes, strict=True)]
+    assert kinds(found(write_plates(tmp_path, cut, windows=windows))) == [(FIRST + 5, "size")]
 
 
 def test_files_that_are_missing_or_broken(tmp_path: Path, source: str, sound: Path) -> None:

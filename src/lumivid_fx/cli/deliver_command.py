@@ -142,16 +142,17 @@ def _of_movie(movie: Movie, kind: str, peak: float) -> tuple[list[str], dict[str
     lines = [
         f"{movie.path} is written: {facts.frames} frames at {float(movie.fps):.6g}{clock}",
         f"read back: {verified.patches} patches of known light within "
-        f"{verified.patch_steps:.2f} steps of the format; areas of frames "
-        f"{', '.join(map(str, verified.frames))}: half within {verified.area_steps:.2f} steps, all "
-        f"within {verified.worst_area_steps:.1f}; tags as they should be",
+        f"{verified.patch_steps:.2f} steps of the format; frames "
+        f"{', '.join(map(str, verified.frames))} of the movie: areas of like colour within "
+        f"{verified.colour_steps:.2f} steps, each within {verified.area_steps:.1f}; tags as they "
+        "should be",
     ]
     told: dict[str, object] = {
         "movie": str(movie.path),
         "patches": verified.patches,
         "patch_steps": verified.patch_steps,
+        "colour_steps": verified.colour_steps,
         "area_steps": verified.area_steps,
-        "worst_area_steps": verified.worst_area_steps,
         "timecode": facts.timecode,
     }
     if shown is not None:

@@ -64,6 +64,14 @@ def cut_out(frame: Frame, pixels: FloatImage) -> FloatImage:
     return np.ascontiguousarray(pixels[_place(frame.windows, frame.own)])
 
 
+def own_frame(frame: Frame) -> Frame:
+    """A frame as its file holds it: with its own data window, and nothing round it."""
+    if frame.own is None:
+        return frame
+    alpha = None if frame.alpha is None else cut_out(frame, frame.alpha)
+    return replace(frame, rgb=cut_out(frame, frame.rgb), alpha=alpha, windows=frame.own, own=None)
+
+
 def _place(whole: Windows, part: Windows) -> tuple[slice, slice]:
     top, left = part.data_y - whole.data_y, part.data_x - whole.data_x
     return slice(top, top + part.data_height), slice(left, left + part.data_width)

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
-from av.sidedata.sidedata import Type
+from av.video.frame import VideoFrame
 
 from lumivid_fx.errors import InputError
 from lumivid_fx.media.movie_index import index_movie, open_movie
@@ -50,16 +51,21 @@ def read_movie_facts(path: Path) -> MovieFacts:
             frame = next(container.decode(stream))
         except (av.FFmpegError, StopIteration) as error:
             raise InputError(f"{path} cannot be decoded; write it again") from error
-        beside = {part.type: bytes(part) for part in frame.side_data}
         return MovieFacts(
             codec=stream.codec_context.codec.canonical_name,
             frames=len(index.times),
             fps=index.fps,
             tags=(int(frame.color_primaries), int(frame.color_trc), int(frame.colorspace)),
             timecode=stream.metadata.get("timecode"),
-            levels=_levels(beside.get(Type.CONTENT_LIGHT_LEVEL)),
-            mastering=_mastering(beside.get(Type.MASTERING_DISPLAY_METADATA)),
+            levels=_levels(_part(frame, "CONTENT_LIGHT_LEVEL")),
+            mastering=_mastering(_part(frame, "MASTERING_DISPLAY_METADATA")),
         )
+
+
+def _part(frame: VideoFrame, name: str) -> bytes | None:
+    """What FFmpeg gives beside a frame under that name."""
+    found: Any = frame.side_data.get(name)
+    return None if found is None else bytes(found)
 
 
 def _levels(data: bytes | None) -> tuple[int, int] | None:

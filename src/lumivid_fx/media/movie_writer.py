@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
-from itertools import chain
+from itertools import chain, islice
 from pathlib import Path
 from typing import NamedTuple
 
@@ -26,6 +26,10 @@ from lumivid_fx.media.yuv import REC709, REC2020
 Plane = npt.NDArray[np.uint8 | np.uint16]
 
 _LIMITED = 1  # FFmpeg's AVCOL_RANGE
+
+_X265_REACH = 2
+"""Frames that x265 reaches ahead for; of a movie with no more than these, it leaves the times at
+which they are decoded unset, unless it is told to reach for none."""
 
 
 @dataclass(frozen=True)
@@ -168,15 +172,17 @@ def write_movie(
         RenderError: The encoder failed.
     """
     remaining = iter(frames)
-    first = next(remaining, None)
-    if first is None:
+    start = list(islice(remaining, _X265_REACH + 1))
+    if not start:
         raise InputError(f"{path} was not written, for there are no frames; give at least one")
+    first = start[0]
     if first.shape[0] % 2 or first.shape[1] % 2:
         raise ValueError(f"a movie's size must be even, not {first.shape[1]} x {first.shape[0]}")
-    about = _About(fps, kind, _options(kind, quality, light, mastering), aspect, timecode)
+    options = _options(kind, quality, light, mastering, tiny=len(start) <= _X265_REACH)
+    about = _About(fps, kind, options, aspect, timecode)
     with whole_file(path, str(path)) as beside:
         try:
-            _encode(beside, first.shape, chain([first], remaining), about)
+            _encode(beside, first.shape, chain(start, remaining), about)
         except av.FFmpegError as error:
             require_room(beside)
             raise RenderError(
@@ -198,7 +204,12 @@ class _About(NamedTuple):
 
 
 def _options(
-    kind: MovieFormat, quality: int, light: LightLevels | None, mastering: Mastering | None
+    kind: MovieFormat,
+    quality: int,
+    light: LightLevels | None,
+    mastering: Mastering | None,
+    *,
+    tiny: bool,
 ) -> dict[str, str]:
     if kind.encoder == "prores_ks":
         return dict(kind.options)
@@ -206,6 +217,8 @@ def _options(
     if kind.encoder == "libx265":
         # chromaloc 0: as :func:`rgb_to_yuv` has it.
         params = ["chromaloc=0", "log-level=none"]
+        if tiny:
+            params.append("bframes=0")
         if light is not None:
             params.append("max-cll={},{}".format(*light.whole))
         if mastering is not None:
@@ -272,14 +285,17 @@ def rgb_to_yuv(rgb: FloatImage, kind: MovieFormat = SDR) -> tuple[Plane, Plane, 
     depth: type[np.uint8 | np.uint16] = np.uint8 if kind.bits == 8 else np.uint16
 
     def coded(full: FloatImage) -> Plane:
-        if kind.halved:
-            padded = np.pad(full, ((0, 0), (1, 0)), mode="edge")
-            across = (padded[:, :-1:2] + 2 * padded[:, 1::2] + padded[:, 2::2]) / 4
-            full = (across[::2] + across[1::2]) / 2
-        return np.rint(full * (224 * step) + 128 * step).astype(depth)
+        placed = _half(full) if kind.halved else full
+        return np.rint(placed * (224 * step) + 128 * step).astype(depth)
 
-    y = np.rint(luma * (219 * step) + 16 * step).astype(depth)
+    y: Plane = np.rint(luma * (219 * step) + 16 * step).astype(depth)
     return y, coded(chroma[0]), coded(chroma[1])
+
+
+def _half(full: FloatImage) -> FloatImage:
+    padded = np.pad(full, ((0, 0), (1, 0)), mode="edge")
+    across = (padded[:, :-1:2] + 2 * padded[:, 1::2] + padded[:, 2::2]) / 4
+    return np.asarray((across[::2] + across[1::2]) / 2, np.float32)
 
 
 def rgb_to_ycc(codes: FloatImage, kind: MovieFormat) -> tuple[FloatImage, FloatImage, FloatImage]:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from lumivid_fx.errors import InputError, RenderError
 from lumivid_fx.media.attributes import OURS
-from lumivid_fx.media.data_windows import cut_out, own_window
+from lumivid_fx.media.data_windows import own_frame
 from lumivid_fx.media.exr import (
     DIGEST_ATTRIBUTE,
     FRAME_ATTRIBUTE,
@@ -108,19 +108,18 @@ def write_plates(
         zip(numbers, files, digests, there, strict=True), start=1
     ):
         if not kept:
-            source, frame = plate.file_of(number), plate.read(number)
-            pixels = cut_out(frame, change(frame))
-            alpha = None if frame.alpha is None else cut_out(frame, frame.alpha)
-            if alpha is not None and UNASSOCIATED in frame.attributes:
-                pixels = pixels * alpha[..., None]  # as EXR has it
+            source, frame = plate.file_of(number), own_frame(plate.read(number))
+            pixels = change(frame)
+            if frame.alpha is not None and UNASSOCIATED in frame.attributes:
+                pixels = pixels * frame.alpha[..., None]  # as EXR has it
             had = _marks(source)
             mask = read_channel(source, GENERATED) if had and kind.with_generated else None
             ours = {FRAME_ATTRIBUTE: number, **notes(had), DIGEST_ATTRIBUTE: digest}
             clamped += write_exr(
                 path,
                 pixels,
-                alpha,
-                windows=own_window(frame),
+                frame.alpha,
+                windows=frame.windows,
                 attributes={**frame.attributes, **had, **ours},
                 chromaticities=kind.chromaticities,
                 interop_id=kind.interop_id,

@@ -148,13 +148,14 @@ class Histogram:
             self.above[channel] += counted[-1]
 
 
-def bin_of(light: FloatImage) -> npt.NDArray[np.int64]:
+def bin_of(light: FloatImage) -> npt.NDArray[np.int16]:
     """Which bin of a :class:`Histogram` each sample lies in: -1 below them, their number above."""
     bins = len(Histogram.edges) - 1
-    with np.errstate(divide="ignore", invalid="ignore"):
-        place = np.floor((np.log2(light / MID_GREY) - DARKEST_STOP) * BINS_A_STOP)
-    place = np.where(light > 0, place, -1)
-    return np.clip(place, -1, bins).astype(np.int64)
+    least = np.float32(MID_GREY * 2.0 ** (DARKEST_STOP - 1))
+    place = np.log2(np.maximum(light, least) / np.float32(MID_GREY))
+    place -= DARKEST_STOP
+    place *= BINS_A_STOP
+    return np.clip(np.floor(place), -1, bins).astype(np.int16)
 
 
 def waveform(light: FloatImage) -> npt.NDArray[np.int64]:
@@ -172,7 +173,9 @@ def waveform(light: FloatImage) -> npt.NDArray[np.int64]:
     columns = int(column[-1]) + 1
     places = np.clip(bin_of(light), 0, bins - 1)
     counted = [
-        np.bincount((places[..., channel] * columns + column).ravel(), minlength=bins * columns)
+        np.bincount(
+            (places[..., channel] * np.int64(columns) + column).ravel(), minlength=bins * columns
+        )
         for channel in range(3)
     ]
     return np.stack(counted).reshape(3, bins, columns)

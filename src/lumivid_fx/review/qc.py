@@ -9,7 +9,7 @@ a still. A cut is no fault.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import Literal
 
@@ -19,8 +19,10 @@ from lumivid_fx.color.display_curves import DISPLAY_CURVES
 from lumivid_fx.color.spaces import LINEAR_REC709, ColorSpaces
 from lumivid_fx.color.transfer import TRANSFERS
 from lumivid_fx.errors import InputError
+from lumivid_fx.media.data_windows import display_of
 from lumivid_fx.media.exr import HALF_MAX
-from lumivid_fx.media.plate import FloatImage
+from lumivid_fx.media.light_movie import shown_pixels
+from lumivid_fx.media.plate import FloatImage, Frame
 from lumivid_fx.review.reel import EXPOSED, Reel, join_frames, linear_space, settings_in
 from lumivid_fx.review.steps import (
     FLOOR_STOPS,
@@ -71,7 +73,7 @@ class FrameFacts:
 
     Attributes:
         frame: Its number.
-        size: Width and height.
+        size: Width and height of what is shown; data windows may change from frame to frame.
         nonfinite: Samples that are NaN or infinite.
         negative: Share of samples below 0.
         lowest: The least of them.
@@ -235,14 +237,15 @@ class Inspection:
         attributes = self._reel.attributes(number)
         self.joins |= join_frames(settings_in(attributes))
         rgb = frame.rgb
-        finite = np.nan_to_num(rgb, nan=0.0, posinf=HALF_MAX, neginf=-HALF_MAX)
+        broken = int(rgb.size - np.count_nonzero(np.isfinite(rgb)))
+        finite = np.nan_to_num(rgb, posinf=HALF_MAX, neginf=-HALF_MAX) if broken else rgb
         light = self._spaces.convert(finite, space, LINEAR_REC709)
-        cells = cells_of(light)
+        cells = cells_of(_displayed(frame, light))
         ceiling, clipped = self._ceiling(finite, light, space, attributes)
         facts = FrameFacts(
             frame=number,
-            size=(rgb.shape[1], rgb.shape[0]),
-            nonfinite=int(rgb.size - np.count_nonzero(np.isfinite(rgb))),
+            size=(frame.windows.display_width, frame.windows.display_height),
+            nonfinite=broken,
             negative=float(np.count_nonzero(finite < 0) / rgb.size),
             lowest=float(finite.min()),
             clipped=clipped,
@@ -255,7 +258,7 @@ class Inspection:
         black = facts.brightest <= BLACK
         if black and (source is None or source.max() > FLOOR_STOPS + 1):
             self._find(number, "black", None, "is black")
-        return _Seen(facts, sha256(rgb).digest(), cells, source, digest, black)
+        return _Seen(facts, _digest(rgb), cells, source, digest, black)
 
     def _source_cells(self, number: int) -> tuple[FloatImage | None, bytes]:
         """What the source looks like there; nothing where it has no such frame."""
@@ -269,7 +272,7 @@ class Inspection:
             if space in DISPLAY_CURVES
             else self._spaces.convert(frame.rgb, space, LINEAR_REC709)
         )
-        return cells_of(light), sha256(frame.rgb).digest()
+        return cells_of(_displayed(frame, light)), _digest(frame.rgb)
 
     def _ceiling(
         self, stored: FloatImage, light: FloatImage, space: str, attributes: Mapping[str, object]
@@ -364,6 +367,17 @@ def _change(before: _Seen, after: _Seen, *, after_same: bool) -> _Change:
     same = before.digest == after.digest
     number = after.facts.frame
     return _Change(number, step, source, level, unrest, same, source_same, after_same)
+
+
+def _displayed(frame: Frame, light: FloatImage) -> FloatImage:
+    """The display window of a frame's light, black where its file holds no pixels."""
+    if display_of(frame.windows) == frame.windows:
+        return light
+    return shown_pixels(replace(frame, rgb=light))
+
+
+def _digest(rgb: FloatImage) -> bytes:
+    return sha256(np.ascontiguousarray(rgb).data).digest()
 
 
 def _infinite(rgb: FloatImage) -> int:

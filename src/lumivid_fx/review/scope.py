@@ -12,6 +12,7 @@ import numpy.typing as npt
 from lumivid_fx.color.spaces import LINEAR_REC709, ColorSpaces
 from lumivid_fx.color.transfer import SDR_WHITE_NITS
 from lumivid_fx.errors import InputError
+from lumivid_fx.media.data_windows import own_frame
 from lumivid_fx.media.plate import Plate
 from lumivid_fx.review.measures import (
     MID_GREY,
@@ -110,7 +111,7 @@ def look_through(
         )
     levels, histogram, wave = [], Histogram(), np.zeros((3, 1, 1), np.int64)
     for done, number in enumerate(numbers, start=1):
-        rgb = plate.read(number).rgb
+        rgb = own_frame(plate.read(number)).rgb
         light = spaces.convert(rgb, source, LINEAR_REC709)
         levels.append(levels_of(number, light, rgb))
         histogram.add(light)

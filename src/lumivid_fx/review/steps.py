@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 
@@ -19,6 +20,8 @@ GRID = (18, 32)
 
 FLOOR_STOPS = -8.0
 """Light darker than that, from mid grey, counts as that: what moves in black is noise."""
+
+T = TypeVar("T")
 
 SAME_SHOT = 0.7
 """Correlation of two frames' cells from which on they are of one shot; a cut comes out near 0."""
@@ -71,6 +74,6 @@ def _alike(before: FloatImage, after: FloatImage) -> float:
     return float((a * b).sum() / size)
 
 
-def neighbours(values: Sequence[float], place: int, reach: int) -> list[float]:
+def neighbours(values: Sequence[T], place: int, reach: int) -> list[T]:
     """The values up to `reach` places before and after one, without it."""
     return [*values[max(place - reach, 0) : place], *values[place + 1 : place + reach + 1]]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -64,8 +65,10 @@ def test_ceilings_are_told_where_they_are_known(tmp_path: Path, spaces: ColorSpa
     """The curve's, moved by the stops that were added; a picture's white; else half float's end."""
     top = LOGC3_REC709.linear_range[1]
     plain = write_plates(tmp_path / "a", turning(1))
-    lifted = write_plates(tmp_path / "b", turning(1), **{"lumivid/exposed_stops": 2.0})
-    foreign = write_plates(tmp_path / "c", turning(1), **{"lumivid/transfer": "none of ours"})
+    stops: dict[str, Any] = {"lumivid/exposed_stops": 2.0}
+    lifted = write_plates(tmp_path / "b", turning(1), **stops)
+    curve: dict[str, Any] = {"lumivid/transfer": "none of ours"}
+    foreign = write_plates(tmp_path / "c", turning(1), **curve)
     source = write_source(tmp_path / "sdr", FIRST, 1)
     for plates, light in ((plain, top), (lifted, 4 * top), (foreign, HALF_MAX)):
         layers, _ = open_layers(spaces, plates, source)

@@ -231,9 +231,9 @@ def _pixels(
 
 
 async def _pieces(pixels: npt.NDArray[np.float16]) -> AsyncIterator[bytes]:
-    plain = memoryview(np.ascontiguousarray(pixels, "<f2")).cast("B")
-    for start in range(0, len(plain), _CHUNK):
-        yield bytes(plain[start : start + _CHUNK])
+    plain = np.ascontiguousarray(pixels, "<f2").reshape(-1).view(np.uint8)
+    for start in range(0, plain.size, _CHUNK):
+        yield plain[start : start + _CHUNK].tobytes()
 
 
 def _numbers(values: npt.NDArray[np.float32]) -> Response:

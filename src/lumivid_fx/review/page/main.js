@@ -38,7 +38,8 @@ async function start() {
   let drawn = null; // what stands on the screen: {a, b, whole}
   let waiting = false;
   let rest = 0;
-  let loading = 0;
+  const loading = new Set(); // keys of shaders on their way
+  const unloadable = new Map(); // key -> why
   const frames = new Frames(() => schedule());
   const scales = Object.fromEntries(session.layers.map((layer) => [layer.name, smallScale(layer)]));
 
@@ -111,9 +112,14 @@ async function start() {
   function draw() {
     const layers = shownLayers();
     const needed = [`view-${state.view}`, ...layers.filter((layer) => layer?.is_picture).map((layer) => `own-${layer.name}`)];
-    if (!needed.every((key) => picture.shaders.has(key))) {
-      loading += 1;
-      Promise.all(needed.map((key) => picture.load(key))).catch(tell).finally(() => { loading -= 1; schedule(); });
+    const unable = needed.find((key) => unloadable.has(key));
+    if (unable) throw unloadable.get(unable);
+    const awaited = needed.filter((key) => !picture.shaders.has(key));
+    if (awaited.length) {
+      for (const key of awaited.filter((name) => !loading.has(name))) {
+        loading.add(key);
+        picture.load(key).catch((error) => unloadable.set(key, error)).finally(() => { loading.delete(key); schedule(); });
+      }
       return;
     }
     const [a, b] = layers.map((layer) => {
@@ -152,6 +158,7 @@ async function start() {
       tell(error);
     }
     panel.update(drawn, picture);
+    if (drawn?.number !== state.frame && !byId('sentence').textContent) byId('resolution').textContent = `reading frame ${state.frame}`;
     timeline.draw();
   }
 
@@ -187,7 +194,7 @@ async function start() {
     session, state, change, picture, frames, player, panel, step: (by) => step(session, by),
     pixelAt: (x, y) => pixelAt([x, y], placeOf(state, canvas, plates)),
     place: () => placeOf(state, canvas, plates),
-    settled: () => !waiting && !loading && !frames.busy && !state.moving && drawn?.number === state.frame && drawn.whole,
+    settled: () => !waiting && !loading.size && !frames.busy && !state.moving && drawn?.number === state.frame && drawn.whole,
     /** Codes of the picture, drawn anew, for a canvas forgets what it has shown. */
     codes: (x, y, width, height) => { draw(); return picture.read(x, y, width, height); },
     look: () => lookOf(shownLayers()),

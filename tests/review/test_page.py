@@ -33,6 +33,7 @@ Pixels = npt.NDArray[np.float32]
 
 WIDTH, HEIGHT = 120, 66
 FIRST, MISSING, BROKEN, LAST = 1001, 1003, 1004, 1005
+FILES = (("hdr", "exr"), ("sdr", "png"), ("ref", "exr"))
 NEGATIVE, NAN, CEILING, LARGEST = range(4)
 """Columns of the first row that hold these."""
 
@@ -50,6 +51,7 @@ AS_AT_FIRST = {
     "channel": "rgb",
     "compare": "off",
     "shown": "plates",
+    "against": "source",
     "falseColour": False,
     "wipe": 0.5,
     "held": None,
@@ -67,12 +69,16 @@ class Shot(NamedTuple):
         source: Pattern of the source.
         light: The plates' pixels by frame, float32 of half, in ACEScg.
         codes: The source's first frame, 8 bit.
+        reference: Pattern of the reference.
+        truth: Its light where the plates' display window is, float32 of half, in ACEScg.
     """
 
     plates: str
     source: str
     light: dict[int, Pixels]
     codes: npt.NDArray[np.uint8]
+    reference: str
+    truth: Pixels
 
 
 @pytest.fixture(scope="module")
@@ -105,13 +111,20 @@ def shot(tmp_path_factory: pytest.TempPathFactory) -> Shot:
     picture = random.integers(0, 256, (HEIGHT, WIDTH, 3), np.uint8)
     for number in range(FIRST, LAST + 1):
         write_image(folder / f"sdr.{number}.png", picture)
-    return Shot(str(folder / "hdr.####.exr"), str(folder / "sdr.####.png"), light, picture)
+    rec709 = random.uniform(0, 2, (HEIGHT + 7, WIDTH + 9, 3)).astype(np.float16)
+    write_image(folder / f"ref.{FIRST}.exr", rec709, origin=(-4, -2), display=(0, 0, WIDTH, HEIGHT))
+    truth = ColorSpaces().convert(rec709.astype(np.float32), LINEAR_REC709, ACESCG)
+    truth = truth[2 : 2 + HEIGHT, 4 : 4 + WIDTH].astype(np.float16).astype(np.float32)
+    patterns = (str(folder / f"{name}.####.{kind}") for name, kind in FILES)
+    plates, source, reference = patterns
+    return Shot(plates, source, light, picture, reference, truth)
 
 
 @pytest.fixture(scope="module")
 def address(shot: Shot) -> Iterator[str]:
     """A running review of the shot; that Ctrl-C ended it well is looked at when it goes."""
-    with reviewed(shot.plates, "--source", shot.source) as url:
+    beside = ("--source", shot.source, "--reference", shot.reference)
+    with reviewed(shot.plates, *beside) as url:
         yield url
 
 
@@ -168,6 +181,11 @@ def test_frames_come_as_they_are(address: str, shot: Shot) -> None:
     assert headers["lumivid-size"] == f"{WIDTH} {HEIGHT}"
     assert headers["lumivid-range"] == f"{FIRST} {LAST}"
     assert headers["lumivid-frame"] == str(FIRST)
+    status, body, headers = ask(address, "frames/plates/1002?scale=2")
+    assert headers["lumivid-size"] == f"{WIDTH // 2} {HEIGHT // 2}"
+    small = np.frombuffer(body, "<f2").reshape(HEIGHT // 2, WIDTH // 2, 4)
+    mean = shot.light[1002][2:4, 4:6].astype(np.float64).mean(axis=(0, 1))
+    np.testing.assert_allclose(small[1, 2, :3], mean, rtol=2**-11)  # rounded to half
 
 
 def test_only_who_has_the_address_is_answered(address: str) -> None:
@@ -281,6 +299,23 @@ def test_wipe_and_difference_with_the_source(page: Page, shot: Shot) -> None:
     settle(page)
     assert page.inner_text("#label-a") == "source"
     assert np.abs(codes(page, WIDTH, HEIGHT).astype(int) - shot.codes).max() <= 1
+
+
+def test_a_reference_lies_where_its_windows_say(page: Page, shot: Shot) -> None:
+    """It has more pixels than its display window, and another space; it goes through the view."""
+    page.keyboard.press("s")
+    page.keyboard.press("s")
+    settle(page)
+    assert page.inner_text("#label-a") == "reference"
+    assert apart(codes(page, WIDTH, HEIGHT), seen(shot.truth)) <= 1
+    look(page, shown="plates", against="reference", compare="difference")
+    expected = seen(np.abs(shot.light[FIRST] - shot.truth))
+    assert apart(codes(page, WIDTH, HEIGHT), expected) <= 1
+    page.keyboard.press("ArrowRight")
+    wait(lambda: page.inner_text("#sentence"), "the sentence")
+    assert "ref.####.exr has no frame beside 1002; it goes from 1001 to 1001" in page.inner_text(
+        "#sentence"
+    )
 
 
 def test_false_colour_is_stops_from_grey(page: Page, shot: Shot) -> None:

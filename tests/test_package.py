@@ -31,7 +31,7 @@ HEAVY = {
     "transformers",
     "uvicorn",
 }
-"""Libraries of the worker and review extras that a client need not have and `--help` must not wait for."""
+"""Libraries of extras that a client need not have and `--help` must not wait for."""
 
 NUKE_SYNTAX = (3, 10)
 """Nuke 14 and 15 run Python 3.10."""

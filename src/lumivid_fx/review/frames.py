@@ -104,20 +104,18 @@ class Frames:
         rgb = frame.rgb
         if layer.space != self._space:
             rgb = self._spaces.convert(rgb, layer.space, self._space)
-        pixels = np.ones((*rgb.shape[:2], 4), np.float16)
+        pixels = np.empty((*rgb.shape[:2], 4), np.float16)
         with np.errstate(over="ignore"):  # what overflows is counted below
             pixels[..., :3] = rgb
-        if frame.alpha is not None:
-            pixels[..., 3] = frame.alpha
+        pixels[..., 3] = 1 if frame.alpha is None else frame.alpha
         return HalfFrame(pixels, _clamp_overflow(pixels, rgb))
 
 
 def _clamp_overflow(pixels: HalfImage, rgb: FloatImage) -> int:
     """Bring what became infinite by rounding alone to the largest half; how many samples."""
-    over = np.isinf(pixels[..., :3])
-    if not over.any():
+    if not np.isinf(pixels).any():
         return 0
-    over &= np.isfinite(rgb)
+    over = np.isinf(pixels[..., :3]) & np.isfinite(rgb)
     pixels[..., :3][over] = np.copysign(np.float16(HALF_MAX), rgb[over])
     return int(np.count_nonzero(over))
 

@@ -73,6 +73,7 @@ async function start() {
     const keys = [];
     const add = (number, key) => layers.forEach((layer) => inRange(layer, number) && keys.push(key(layer, number)));
     add(state.frame, smallKey);
+    if (!isHere(state.frame)) return keys; // nothing else is worth waiting for
     if (!state.moving) {
       add(state.frame, fullKey);
       if (state.masks.generated) layers.filter((layer) => layer.generated).forEach((layer) => keys.push(keyOf('generated', layer.name, state.frame, 1)));
@@ -194,7 +195,7 @@ async function start() {
     session, state, change, picture, frames, player, panel, step: (by) => step(session, by),
     pixelAt: (x, y) => pixelAt([x, y], placeOf(state, canvas, plates)),
     place: () => placeOf(state, canvas, plates),
-    settled: () => !waiting && !loading.size && !frames.busy && !state.moving && drawn?.number === state.frame && drawn.whole,
+    settled: () => !waiting && !loading.size && !frames.busy && !panel.counting && !state.moving && drawn?.number === state.frame && drawn.whole,
     /** Codes of the picture, drawn anew, for a canvas forgets what it has shown. */
     codes: (x, y, width, height) => { draw(); return picture.read(x, y, width, height); },
     look: () => lookOf(shownLayers()),

@@ -2,7 +2,7 @@
 
 One plate holds everything that is looked for: light from -9 to +9 stops in all hues, a negative
 sample, NaN, light on the curve's ceiling and on the largest half, alpha, a generated area, a frame
-that is missing and one that is cut short.
+that is missing, one that is cut short and one that has pixels in a part of the frame alone.
 """
 
 from __future__ import annotations
@@ -92,13 +92,17 @@ def shot(tmp_path_factory: pytest.TempPathFactory) -> Shot:
         half = (0.18 * 2**stops * random.uniform(0.2, 1, (HEIGHT, WIDTH, 3))).astype(np.float16)
         half[0, NEGATIVE], half[0, NAN] = -0.25, np.nan
         half[0, CEILING], half[0, LARGEST] = LOGC3_REC709.linear_range[1], 65504
-        light[number] = half.astype(np.float32)
+        box = np.s_[3:60, 6:110] if number == LAST else np.s_[:, :]
+        light[number] = np.zeros((HEIGHT, WIDTH, 3), np.float32)
+        light[number][box] = half[box]
         alpha = np.full((HEIGHT, WIDTH, 1), 0.5, np.float16)
         made = np.zeros((HEIGHT, WIDTH, 1), np.float16)
         made[:, : WIDTH // 2] = 1
         write_image(
             folder / f"hdr.{number}.exr",
-            np.concatenate([half, alpha, made], axis=2),
+            np.concatenate([half, alpha, made], axis=2)[box],
+            origin=(6, 3) if number == LAST else (0, 0),
+            display=(0, 0, WIDTH, HEIGHT),
             channels=["R", "G", "B", "A", "lumivid.generated"],
             attributes={
                 "chromaticities": ("float[8]", aces),

@@ -120,7 +120,12 @@ class Review:
             if await request.is_disconnected():  # the page has moved on
                 return Response(status_code=204)
             frame = await run_in_threadpool(self._frames.read, layer, number, scale)
-        told = {"lumivid-clamped": str(frame.clamped)}
+        w = frame.windows
+        window = (w.data_x - w.display_x, w.data_y - w.display_y, w.data_width, w.data_height)
+        told = {
+            "lumivid-clamped": str(frame.clamped),
+            "lumivid-window": " ".join(map(str, window)),  # in the display window
+        }
         return _pixels(frame.pixels, layer, number, scale, told)
 
     async def _generated(self, request: Request) -> Response:

@@ -87,7 +87,7 @@ async function start() {
     return [...new Set(keys)];
   }
 
-  function lookOf([a, b]) {
+  function lookOf([a, b], [frameA, frameB]) {
     const place = placeOf(state, canvas, plates);
     const masks = ['clipped', 'negative', 'broken', 'generated'].map((name) => Number(state.masks[name]));
     const made = frames.find(keyOf('generated', a.name, state.frame, 1));
@@ -95,7 +95,7 @@ async function start() {
     return {
       view: `view-${state.view}`,
       a, b, place, masks, made,
-      windows: [windowOf(a, plates), windowOf(b ?? a, plates)],
+      windows: [windowOf(frameA, a, plates), windowOf(frameB ?? frameA, b ?? a, plates)],
       display: [plates.windows.display_width, plates.windows.display_height],
       compare: b ? state.compare : 'off',
       wipe: state.wipe * canvas.width,
@@ -107,7 +107,7 @@ async function start() {
     };
   }
 
-  const none = { width: 1, height: 1, data: new Uint16Array(4), none: true };
+  const none = { width: 1, height: 1, data: new Uint16Array(4), window: [0, 0, 1, 1], none: true };
 
   /** Draw what is here of what is wanted; the frame before stays until its successor has come. */
   function draw() {
@@ -132,7 +132,7 @@ async function start() {
     byId('sentence').textContent = fault ?? (outside ? `${outside.file} has no frame beside ${state.frame}; it goes from ${outside.first} to ${outside.last} here.` : '');
     byId('sentence').hidden = !byId('sentence').textContent;
     if (a === undefined || b === undefined) return;
-    const look = lookOf(layers);
+    const look = lookOf(layers, [a, b]);
     picture.show('lightA', a);
     picture.show('lightB', b ?? none);
     picture.show('madeA', look.made ?? none);
@@ -198,7 +198,7 @@ async function start() {
     settled: () => !waiting && !loading.size && !frames.busy && !panel.counting && !state.moving && drawn?.number === state.frame && drawn.whole,
     /** Codes of the picture, drawn anew, for a canvas forgets what it has shown. */
     codes: (x, y, width, height) => { draw(); return picture.read(x, y, width, height); },
-    look: () => lookOf(shownLayers()),
+    look: () => drawn.look,
   };
   change({});
 }

@@ -27,6 +27,7 @@ test: export GOMP_SPINCOUNT := 0
 test: export THP_MEM_ALLOC_ENABLE := 1
 test: export HF_HUB_OFFLINE := 1
 test: $(stamp) $(openjd) ## run the tests; PYTEST_ARGS='-k transfer' narrows them
+	@scripts/apt.sh || true
 	@$(bin)/python -m pytest $(PYTEST_ARGS)
 
 # Where it cannot be made, the tests that run job bundles are skipped and say so.

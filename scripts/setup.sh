@@ -57,7 +57,7 @@ fi
 
 echo "setup: installing the packages of pyproject.toml into $venv (a few minutes, about 1.5 GB)"
 "$venv/bin/python" -m pip install -qq --disable-pip-version-check --no-input \
-    ${constraints[@]+"${constraints[@]}"} --editable '.[worker,train,metrics,evaluation,dev]' ||
+    ${constraints[@]+"${constraints[@]}"} --editable '.[worker,train,metrics,evaluation,review,dev]' ||
     fail "pip could not install the packages; the lines above say why." \
         "Usual causes: no package index in reach, a full disk, or no torch wheel for this Python ($("$venv/bin/python" --version))." \
         "Once mended, run the same command again: what is already there is kept."

@@ -145,7 +145,8 @@ def test_a_plan_takes_the_options_of_a_render() -> None:
         {name: each.default for name, each in inspect.signature(command).parameters.items()}
         for command in (plan_command, render)
     )
-    here = {"device", "worker", "sheet"}  # a plan is no machine's, and makes no sheet
+    # A plan is no machine's, and makes no sheet.
+    here = {"device", "worker", "memory", "sheet"}
     assert {**planning, "as_json": False} == {
         **{name: default for name, default in rendering.items() if name not in here},
         "plan": inspect.Parameter.empty,

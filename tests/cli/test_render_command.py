@@ -98,6 +98,7 @@ def test_json_lines_parse(plate: Path, tiny_model_folder: Path, tmp_path: Path) 
     assert (summary["rendered"], summary["kept"]) == (3, 0)
     assert summary["frames"] == [f["path"] for f in frames]
     assert summary["seconds"] == pytest.approx(3 * summary["seconds_per_frame"], abs=0.002)
+    assert summary["waited"].keys() == {"first", "read", "write"}
 
 
 def test_json_error_parses(tiny_model_folder: Path, tmp_path: Path) -> None:
@@ -202,6 +203,23 @@ def test_movie_and_linear_sequence_render(tiny_model_folder: Path, tmp_path: Pat
     assert kept is not None
     # Half float rounds by 2**-11 of a number up to 1.
     np.testing.assert_allclose(kept, alpha[..., 0], rtol=0, atol=2.5e-4)
+
+
+def test_weights_that_wait_elsewhere_render_the_same_files(
+    plate: Path, rendered: Path, tiny_model_folder: Path, tmp_path: Path
+) -> None:
+    """With `--memory stream` pixels are the same bits; with fp8 it is another model's render."""
+    for memory in ("stream", "fp8"):
+        result = lumivid(
+            *("render", plate, tmp_path / memory / "p.####.exr", "--model", tiny_model_folder),
+            *("--window", "9", "--device", "cpu", "--memory", memory),
+        )
+        assert result.exit_code == 0, result.stderr
+        same = [
+            np.array_equal(light(rendered / name), light(tmp_path / memory / name))
+            for name in frame_names(range(FIRST, FIRST + COUNT))
+        ]
+        assert all(same) if memory == "stream" else not any(same)
 
 
 def test_defaults_are_those_of_the_library() -> None:

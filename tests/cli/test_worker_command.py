@@ -80,7 +80,8 @@ def test_foreground_logs_json_and_ends_in_order(number: int, tmp_path: Path) -> 
     """Every line of the log parses; a signal ends it with 0, and its address goes with it."""
     with running_worker(tmp_path / "home", roots=[tmp_path / "show"]) as worker:
         connection = worker.connection
-        assert worker.logged(f"worker listens at {connection.endpoint}")
+        listens = f"worker listens at {connection.endpoint}"
+        worker.wait_until(lambda: worker.logged(listens), "it says where it listens")
         assert worker.kill(number) == 0
         assert all({"time", "level", "where", "boot"} <= set(line) for line in worker.log())
         assert worker.logged("worker ends")

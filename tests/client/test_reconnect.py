@@ -67,6 +67,23 @@ def test_acks_that_may_have_been_lost_are_said_again(
     assert [frame.number for frame in frames] == [4]
 
 
+def test_acks_of_a_job_that_is_over_are_said_until_they_were_heard(
+    stand_in: StandIn, worker: client.Worker
+) -> None:
+    """Nobody holds the job any more; the answer to a ping behind the acks ends it, nothing else."""
+    stand_in.deaf_to = {m.Ping}
+    assert len([*worker.submit("/show/clip.mp4").frames(PATIENCE_S)]) == 8
+    wait_until(lambda: len(stand_in.heard(m.Ack)) == 8, "all are acknowledged")
+    stand_in.stop()
+    stand_in.deaf_to = set()
+    stand_in.start()
+    wait_until(lambda: len(stand_in.heard(m.Ack, stand_in.boot)) == 8, "and again")
+    worker.ping()
+    stand_in.restart()
+    worker.ping()
+    assert stand_in.heard(m.Ack, stand_in.boot) == []
+
+
 def test_waiting_goes_on(stand_in: StandIn, worker: client.Worker) -> None:
     """Whoever waits for the end hears of it from the worker that comes after."""
     stand_in.limit = 2

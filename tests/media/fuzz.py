@@ -157,6 +157,15 @@ def read_case(path: Path, out: Path) -> tuple[str, str]:
     return outcome, wrong
 
 
+def most_held() -> int:
+    """Most bytes that this process has held since it was begun.
+
+    Not `ru_maxrss`, which a new program takes over from the process that began it.
+    """
+    status = Path("/proc/self/status").read_text()
+    return int(status.partition("VmHWM:")[2].split()[0]) * 1024
+
+
 def work() -> None:
     """Read the cases whose paths come on standard input; a line of JSON for each."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
@@ -165,7 +174,7 @@ def work() -> None:
     with tempfile.TemporaryDirectory() as out:
         for line in sys.stdin:
             outcome, wrong = read_case(Path(line.rstrip("\n")), Path(out))
-            held = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+            held = most_held()
             if held > MEMORY and not wrong:
                 wrong = f"held {held >> 20} MB"
             answers.write(f"{json.dumps([outcome, wrong])}\n")

@@ -11,7 +11,7 @@ import pytest
 
 from lumivid_fx.errors import InputError
 from lumivid_fx.media import open_plate
-from lumivid_fx.media.movie_writer import rgb_to_yuv420, write_movie
+from lumivid_fx.media.movie_writer import PQ, rgb_to_yuv, write_movie
 from lumivid_fx.media.plate import FloatImage
 
 FPS = Fraction(24000, 1001)
@@ -87,7 +87,7 @@ def test_quality_is_a_choice(tmp_path: Path) -> None:
 
 def test_limits_of_the_codes() -> None:
     """Black, white and the primaries use limited range to its ends and no further."""
-    planes = [rgb_to_yuv420(flat(c)) for c in ((0, 0, 0), (1, 1, 1), (0, 0, 1), (1, 0, 0))]
+    planes = [rgb_to_yuv(flat(c)) for c in ((0, 0, 0), (1, 1, 1), (0, 0, 1), (1, 0, 0))]
     corners = [tuple(int(part[0, 0]) for part in each) for each in planes]
     # ITU-R BT.709: blue has the largest Cb, red the largest Cr; luma is 16 + 219 times its weight.
     assert corners == [(16, 128, 128), (235, 128, 128), (32, 240, 118), (63, 102, 240)]
@@ -123,3 +123,19 @@ def test_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
     (tmp_path / "taken").touch()
     with pytest.raises(InputError, match="choose another folder"):
         write_movie(tmp_path / "taken" / "a.mp4", [ramp()], FPS)
+
+
+@pytest.mark.parametrize("frames", [1, 2, 3])
+def test_a_movie_of_a_frame_or_two(tmp_path: Path, frames: int) -> None:
+    """HEVC of so few frames says when each is decoded, not later than it is shown."""
+    path = tmp_path / "short.mp4"
+    write_movie(path, [ramp()] * frames, FPS, kind=PQ)
+    with av.open(str(path)) as container:
+        packets = [packet for packet in container.demux(video=0) if packet.size]
+        times = [(packet.dts, packet.pts) for packet in packets]
+    assert len(times) == frames
+    for dts, pts in times:
+        assert dts is not None
+        assert pts is not None
+        assert dts <= pts
+        assert frames > 2 or dts == pts

@@ -18,9 +18,10 @@ from lumivid_fx.color.transfer import hlg_to_linear, pq_to_linear
 from lumivid_fx.errors import InputError
 from lumivid_fx.media import Windows, open_plate
 from lumivid_fx.media.exr import write_exr
-from lumivid_fx.media.movie_writer import HLG, LightLevels, rgb_to_yuv420
+from lumivid_fx.media.light_movie import Kind, hdr_codes
+from lumivid_fx.media.movie_writer import HLG, LightLevels, rgb_to_yuv
 from lumivid_fx.media.plate import FloatImage
-from lumivid_fx.media.preview_movie import Kind, hdr_codes, write_preview_movie
+from lumivid_fx.media.preview_movie import write_preview_movie
 
 from .ffmpeg import run
 
@@ -140,7 +141,7 @@ def test_ten_bit_colours_use_the_range_to_its_ends() -> None:
     """Rec.2020's primaries, in ten bits of limited range."""
     blue = np.zeros((4, 4, 3), np.float32)
     blue[..., 2] = 1
-    corners = [int(part[0, 0]) for part in rgb_to_yuv420(blue, HLG)]
+    corners = [int(part[0, 0]) for part in rgb_to_yuv(blue, HLG)]
     assert corners == [round(64 + 876 * 0.0593), 960, round(512 - 896 * 0.0593 / 1.4746)]
 
 

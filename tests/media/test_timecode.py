@@ -8,7 +8,7 @@ from itertools import islice
 
 import pytest
 
-from lumivid_fx.media.timecode import exact_rate, timecode_words
+from lumivid_fx.media.timecode import exact_rate, timecode_text, timecode_words
 
 NTSC = Fraction(30000, 1001)
 
@@ -93,3 +93,24 @@ def test_slow_rates() -> None:
     """Time lapses run at fractions of a frame a second."""
     assert exact_rate(0.25) == Fraction(1, 4)
     assert exact_rate(Fraction(1, 3)) == Fraction(1, 3)
+
+
+@pytest.mark.parametrize(
+    ("text", "rate"),
+    [
+        ("01:02:03:04", Fraction(24)),
+        ("23:59:59:23", Fraction(24000, 1001)),
+        ("00:01:00;02", Fraction(30000, 1001)),
+        ("00:01:00;05", Fraction(60000, 1001)),
+        ("10:00:00:49", Fraction(50)),
+    ],
+)
+def test_words_as_text(text: str, rate: Fraction) -> None:
+    """What a movie's text became goes back to that text."""
+    assert timecode_text(timecode_words(text, 0, rate), rate) == text
+
+
+@pytest.mark.parametrize("words", [None, "01:02:03:04", (0x24000000, 0), (0x00000024, 0), (1,)])
+def test_words_that_are_no_time_code(words: object) -> None:
+    """Other values, hour 24, and more frames than the rate has."""
+    assert timecode_text(words, Fraction(24)) is None

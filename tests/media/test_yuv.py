@@ -13,6 +13,7 @@ from lumivid_fx.media.yuv import (
     REC709,
     REC2020,
     SMPTE240M,
+    decode_rgb,
     decode_yuv,
     scale_luma,
 )
@@ -87,6 +88,48 @@ def test_siting() -> None:
     y = np.tile(np.arange(400, 528, 4, dtype=np.uint16)[:, None], (1, 4))
     down = chroma_seen(y, (64, 4), (2, 1))[:, 0]
     assert down[1:63] == pytest.approx(np.arange(401, 525, 2), abs=1e-3)
+
+
+@pytest.mark.parametrize("halved", [(1, 1), (1, 2), (2, 2), (2, 1), (1, 4), (4, 4)])
+def test_chroma_of_any_size_lies_where_it_is_sited(halved: tuple[int, int]) -> None:
+    """4:4:4 to 4:1:0 against interpolation at the printed places, in a size that none divides."""
+    size = (39, 53)
+    stored = tuple(-(-n // factor) for n, factor in zip(size, halved, strict=True))
+    cb = np.random.default_rng(0).integers(0, 1024, stored, np.uint16)
+    rows = (np.arange(size[0]) - (halved[0] - 1) / 2) / halved[0]
+    columns = np.arange(size[1]) / halved[1]
+    across = np.array([np.interp(columns, np.arange(stored[1]), row) for row in cb])
+    expected = np.array([np.interp(rows, np.arange(stored[0]), column) for column in across.T]).T
+    # float32 of values up to 2, told apart by 1/1023: a thousandth of a code.
+    assert np.max(np.abs(chroma_seen(cb, size, halved) - expected)) < 1e-3
+
+
+def test_widest_codes_round_nothing_on_the_way() -> None:
+    """16 bits in 4:1:0, the largest numbers there are between codes and RGB: flat stays flat."""
+    cb = np.full((5, 5), 65535, np.uint16)
+    rgb = decode_yuv(
+        [np.full((17, 19), 32768, np.uint16), cb, np.full_like(cb, 32768)],
+        bits=16,
+        full_range=True,
+        weights=REC709,
+        halved=(4, 4),
+    )
+    assert np.ptp(rgb, axis=(0, 1)).tolist() == [0, 0, 0]
+    blue = 32768 / 65535 + (2 - 2 * REC709[1]) * 32767 / 65535
+    assert rgb[0, 0, 2] == pytest.approx(blue, abs=2e-7)  # two roundings of a value near 1.4
+
+
+@pytest.mark.parametrize("bits", [8, 10, 16])
+def test_planes_of_rgb_are_scaled_apart(bits: int) -> None:
+    """Each channel is its own plane's codes, white exactly 1, alpha left alone."""
+    peak = (1 << bits) - 1
+    dtype = np.uint8 if bits == 8 else np.uint16
+    codes = np.random.default_rng(bits).integers(0, peak + 1, (4, 35, 21), dtype)
+    codes[:, 0, 0], codes[:, 0, 1] = 0, peak
+    rgb = decode_rgb(list(codes), bits=bits, full_range=True)
+    assert rgb.shape == (35, 21, 3)
+    assert rgb.flags.c_contiguous
+    assert np.array_equal(rgb, np.moveaxis(codes[:3].astype(np.float32) / np.float32(peak), 0, -1))
 
 
 @given(st.integers(0, 255), st.booleans(), st.sampled_from([REC601, REC709, REC2020]))

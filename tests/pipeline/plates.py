@@ -15,7 +15,7 @@ from tests.media.files import write_image
 
 from lumivid_fx.errors import InputError
 from lumivid_fx.media import Frame, Plate, Windows
-from lumivid_fx.pipeline.frame_writer import GENERATED
+from lumivid_fx.media.exr import GENERATED
 
 Pixels = npt.NDArray[np.float32]
 

@@ -11,9 +11,8 @@ from tests.media.files import write_image
 
 from lumivid_fx.errors import InputError
 from lumivid_fx.media import open_plate
-from lumivid_fx.media.exr import read_attributes
+from lumivid_fx.media.exr import DIGEST_ATTRIBUTE, read_attributes
 from lumivid_fx.model.checkpoint import HdrModel
-from lumivid_fx.pipeline.frame_keys import DIGEST_ATTRIBUTE
 from lumivid_fx.pipeline.mask import ShotMask
 from lumivid_fx.pipeline.render_files import render
 from lumivid_fx.pipeline.render_shot import ShotSettings

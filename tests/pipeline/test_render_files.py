@@ -18,10 +18,10 @@ from lumivid_fx.color.config import WORKING_SPACES
 from lumivid_fx.color.spaces import ColorSpaces
 from lumivid_fx.errors import InputError
 from lumivid_fx.media import Windows, open_plate
-from lumivid_fx.media.exr import read_attributes, write_exr
+from lumivid_fx.media.exr import GENERATED, read_attributes, write_exr
 from lumivid_fx.model.checkpoint import HdrModel
+from lumivid_fx.pipeline.background import Waits
 from lumivid_fx.pipeline.frame_file import FrameFile
-from lumivid_fx.pipeline.frame_writer import GENERATED
 from lumivid_fx.pipeline.render_files import RenderReport, render
 from lumivid_fx.pipeline.render_shot import Progress, ShotSettings
 
@@ -211,6 +211,69 @@ def test_mask_has_overscan_and_no_alpha_in_it(run: Run, tmp_path: Path) -> None:
     assert float(frame.alpha.min()) == 0
 
 
+def write_crop(folder: Path) -> tuple[str, list[Windows]]:
+    """A crop that moves over a display of 40 x 30 and past its edge, well exposed, with alpha."""
+    shown, spaces = (0, 0, 40, 30), ColorSpaces()
+    places = [(4, 3, 18, 16), (6, 4, 20, 16), (-3, 12, 17, 21)]
+    windows = [Windows(*place, *shown) for place in places]
+    for number, window in enumerate(windows, start=1):
+        size = (window.data_height, window.data_width)
+        write_exr(
+            folder / f"crop.{number}.exr",
+            picture(*size, number) * np.float32(0.3) + np.float32(0.2),
+            np.linspace(0.25, 1, size[0] * size[1], dtype=np.float32).reshape(size),
+            windows=window,
+            attributes={},
+            chromaticities=spaces.chromaticities("acescg"),
+            interop_id=spaces.interop_id("acescg"),
+            fps=None,
+        )
+    return str(folder / "crop.#.exr"), windows
+
+
+def test_each_frame_keeps_a_data_window_of_its_own(run: Run, tmp_path: Path) -> None:
+    """A tracked crop comes back as it went in: window, alpha and light, past the display too."""
+    source, windows = write_crop(tmp_path / "in")
+    settings = replace(QUICK, output_space="acescg", generated=True)
+    report = run(source, tmp_path / "out" / "a.#.exr", settings=settings)
+    for number, window in enumerate(windows, start=1):
+        with open_plate(str(tmp_path / "in" / f"crop.{number}.exr")) as before:
+            one = before.read(number)
+        with open_plate(str(report.frames[number - 1])) as after:
+            other = after.read(number)
+        assert other.windows == one.windows == window
+        assert one.alpha is not None
+        assert other.alpha is not None
+        assert np.array_equal(other.alpha, one.alpha)
+        # Both are halves: one rounding of 2^-11 of a pixel's brightest channel, and LogC3's.
+        bound = 2**-10 * np.abs(one.rgb).max(axis=-1, keepdims=True)
+        assert bool((np.abs(other.rgb - one.rgb) <= bound).all())
+        generated = generated_of(report.frames[number - 1])
+        assert generated.shape == one.rgb.shape[:2]
+        assert not generated.any()
+
+
+def test_a_window_elsewhere_is_another_plate(run: Run, tmp_path: Path) -> None:
+    """The same pixels in another place are no frame to go on with."""
+    source, _ = write_crop(tmp_path / "in")
+    run(source, tmp_path / "out" / "a.#.exr", frames="1")
+    first = tmp_path / "in" / "crop.1.exr"
+    with open_plate(str(first)) as plate:
+        frame = plate.read(1)
+    write_exr(
+        first,
+        frame.rgb,
+        frame.alpha,
+        windows=replace(frame.windows, data_x=frame.windows.data_x + 1),
+        attributes={},
+        chromaticities=ColorSpaces().chromaticities("acescg"),
+        interop_id=ColorSpaces().interop_id("acescg"),
+        fps=None,
+    )
+    with pytest.raises(InputError, match=r"a\.1\.exr"):
+        run(source, tmp_path / "out" / "a.#.exr", frames="1")
+
+
 def test_mask_survives_a_resume(run: Run, plate: str, tmp_path: Path) -> None:
     """In two runs the bytes of one; frames without a mask are not taken for frames with one."""
     settings = replace(QUICK, generated=True)
@@ -297,6 +360,15 @@ def test_a_rerun_keeps_what_is_there(run: Run, plate: str, tmp_path: Path) -> No
     report = run(plate, out / "a.####.exr", frames="1001-1004")
     assert (report.rendered, report.kept) == (0, 4)
     assert {p.name: p.stat().st_mtime_ns for p in out.iterdir()} == dict.fromkeys(stamps, 5)
+
+
+def test_what_was_waited_for_is_told(run: Run, plate: str, tmp_path: Path) -> None:
+    """The first window is always waited for; a render with nothing left to do waits for nothing."""
+    waits = run(plate, tmp_path / "out" / "a.####.exr").waits
+    assert 0 < waits.first <= waits.read
+    assert waits.write > 0  # for the last frame, if for no other
+    again = run(plate, tmp_path / "out" / "a.####.exr")
+    assert again.waits == Waits(0.0, 0.0, 0.0)
 
 
 def test_ranges_make_the_same_files(run: Run, plate: str, tmp_path: Path) -> None:

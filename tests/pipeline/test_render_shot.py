@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from fractions import Fraction
@@ -18,6 +19,7 @@ from lumivid_fx.errors import InputError, RenderError
 from lumivid_fx.media import Frame, Plate
 from lumivid_fx.media.image_file import UNASSOCIATED
 from lumivid_fx.model.checkpoint import HdrModel
+from lumivid_fx.pipeline.background import Waits
 from lumivid_fx.pipeline.noise import SeededNoise
 from lumivid_fx.pipeline.render_shot import (
     FinishedFrame,
@@ -48,11 +50,14 @@ def render(quick_model: HdrModel, spaces: ColorSpaces) -> Render:
         model: HdrModel = quick_model,
         behind: Plate | None = None,
         on_progress: Callable[[Progress], None] = lambda _: None,
+        waits: Waits | None = None,
     ) -> Iterator[FinishedFrame]:
         numbers = plate.frame_numbers if wanted is None else list(wanted)
         noise = SeededNoise(settings.seed)
         other = behind or plate
-        return render_shot(plate, other, model, settings, noise, spaces, numbers, on_progress)
+        return render_shot(
+            plate, other, model, settings, noise, spaces, numbers, on_progress, waits=waits
+        )
 
     return run
 
@@ -126,6 +131,49 @@ def test_only_needed_windows_are_rendered(render: Render) -> None:
     first, last = windows[0].first, windows[-1].last
     assert ahead.reads == list(range(first + 1, last + 2))
     assert told == [Progress("denoise", 1, 1, n + 1, len(windows)) for n in range(len(windows))]
+
+
+class ToldClip(Clip):
+    """A clip that others can wait for."""
+
+    def __init__(self, count: int) -> None:
+        super().__init__(16, 16, count)
+        self._read = threading.Condition()
+
+    def read(self, number: int) -> Frame:
+        """Make a frame, and tell whoever waits for it."""
+        frame = super().read(number)
+        with self._read:
+            self._read.notify_all()
+        return frame
+
+    def wait_for(self, number: int) -> None:
+        """Stand still until a frame was read by somebody else."""
+        with self._read:
+            assert self._read.wait_for(lambda: number in self.reads, timeout=60)
+
+
+def test_files_are_read_while_the_model_is_at_work(render: Render) -> None:
+    """From inside a window's step the whole next window is seen to come, and full frames to merge.
+
+    A render that read when it needs to would stand still here for ever. Nor does it read on and on.
+    """
+    ahead, behind = ToldClip(60), ToldClip(60)
+    windows = cut_windows(60, 25, 9)
+    assert len(windows) > 2
+
+    def look(progress: Progress) -> None:
+        here = windows[progress.window - 1]
+        for later in windows[progress.window : progress.window + 1]:
+            ahead.wait_for(later.last + 1)
+        behind.wait_for(here.first + 1)
+        assert len(ahead.reads) <= here.last + 1 + 25
+
+    waits = Waits()
+    frames = list(render(ahead, behind=behind, on_progress=look, waits=waits))
+    assert [frame.source.number for frame in frames] == list(range(1, 61))
+    assert ahead.reads == behind.reads == list(range(1, 61))
+    assert 0 < waits.first <= waits.read
 
 
 def test_nothing_wanted(render: Render) -> None:

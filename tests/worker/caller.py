@@ -73,6 +73,10 @@ class Caller:
         """Let go, as a client that dies does."""
         self._context.destroy(linger=0)
 
+    def leave(self) -> None:
+        """Let go, as a client that ends does: what it has said goes out first."""
+        self._context.destroy(linger=int(1000 * PATIENCE_S))
+
     def send(self, message: m.ClientMessage, payload: bytes | None = None) -> None:
         """Say something."""
         self.send_raw([*pack(message), *([] if payload is None else [payload])])

@@ -53,7 +53,7 @@ class Soak:
         jobs: How many.
         say: Told a line every ten jobs.
         made: How often each fault was made.
-        restarts: When the server was killed or ended.
+        restarts: When the server was gone.
         before: The server when it was new.
         middle: The server when half of the jobs had ended.
         after: The server when all had, and nobody was connected.
@@ -144,8 +144,8 @@ class Soak:
     ) -> None:
         """Make a fault happen, if there is somebody for it to happen to."""
         if fault in ("kill server", "end server"):
-            self.restarts.append(time.time())
             worker.kill(signal.SIGKILL if fault == "kill server" else signal.SIGTERM)
+            self.restarts.append(time.time())
             time.sleep(pick(draws, (0.0, 0.5)))
             worker.start()
             self.middle = UNSEEN

@@ -23,8 +23,8 @@ MORE_FILES = 2
 when it first has something to put there, and a socket may be closing just then."""
 
 LAST_WORDS_S = 3.0
-"""An ack is not answered: one that comes as the server is killed is lost, and the client says it
-again only as long as it follows the job."""
+"""An ack has no answer: one that comes as the server dies is lost, and said again only by a client
+that does not end just then."""
 
 MORE_MEMORY = 4 * 1024 * 1024
 """Bytes by which the server may grow over the second half: SQLite's cache takes up to 2 MB, and
@@ -63,7 +63,7 @@ class Ended:
         middle: The server that saw the end, when half of the jobs had ended.
         after: The same when all had, and nobody was connected.
         deaths: Runners that were killed, with their server or alone.
-        restarts: When the server was killed or ended, in seconds since 1970.
+        restarts: When the server was gone, killed or ended, in seconds since 1970.
         seconds: How long it took.
     """
 

@@ -112,3 +112,13 @@ def test_the_end_of_the_ladder() -> None:
     assert "1.5 GiB were taken at the most" in told
     assert "give a smaller model size" in told
     assert "GiB" not in str(exhausted(last, "cpu", 0))
+
+
+def test_a_planned_render_goes_down_the_plan_first() -> None:
+    """With less of the GPU's memory the plan finds its next way; tiles and windows come after."""
+    ladder = rungs(asked(), edge=24, frames=100, planned=True)
+    assert [rung.share for rung in ladder] == [1, 1, 0.85, 0.7, 0.7, 0.7, 0.7]
+    assert [rung.settings for rung in ladder[:4]] == [asked()] * 4
+    assert ladder[2].note.endswith("planned again for 85% of what is free on the GPU")
+    plain = rungs(asked(), edge=24, frames=100)
+    assert [rung.settings for rung in ladder[4:]] == [rung.settings for rung in plain[2:]]

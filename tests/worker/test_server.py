@@ -224,6 +224,28 @@ def test_pixels_out(worker: RunningWorker, call: Callable[..., Caller], shots: P
     caller.done(job)
 
 
+def test_last_words_are_heard(
+    worker: RunningWorker, call: Callable[..., Caller], shots: Path
+) -> None:
+    """Acks of a client that has hung up count, though what it asked before has no way back."""
+    caller = call()
+    job = caller.submit(pixel_request(shots)).job
+    caller.attach(job)
+    caller.send(m.Credit(job=job, frames=8))
+    frames = [caller.hear(m.Frame) for _ in range(4)]
+    caller.done(job)
+    os.kill(worker.pid, signal.SIGSTOP)
+    try:
+        for frame in frames:
+            caller.send(m.Ping(id=new_id()))
+            caller.send(m.Ack(job=job, frame=frame.frame, sha256=frame.sha256))
+        caller.leave()
+    finally:
+        os.kill(worker.pid, signal.SIGCONT)
+    out = worker.places.state / "spool" / job / "out"
+    worker.wait_until(lambda: not list(out.glob("*.f16")), "acknowledged pixels are gone")
+
+
 def test_ack_of_other_bytes_is_refused(call: Callable[..., Caller], shots: Path) -> None:
     """Neither a frame that was never sent nor another digest counts; the right one does, twice."""
     caller = call()

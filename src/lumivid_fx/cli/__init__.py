@@ -4,6 +4,13 @@ A room is imported when its command runs, so that ``--help`` waits for nothing.
 
 render_command   the render command and its options
 preview_command  the preview command
+review_command   the review command
+sheet_command    the sheet command
+scope_command    the scope command
+qc_command       the qc command
+trim_command     the expose command and the trim commands
+trim_options     options of a trim
+deliver_command  the deliver command
 render_log       what a render tells while it runs: a bar, plain lines, or JSON
 outcome          errors as one sentence and an exit code
 window_command   the window and stitch commands
@@ -37,6 +44,7 @@ import typer
 
 from lumivid_fx import __version__
 from lumivid_fx.cli.cache_command import cache
+from lumivid_fx.cli.deliver_command import deliver
 from lumivid_fx.cli.doctor_command import doctor
 from lumivid_fx.cli.evaluate_command import evaluate
 from lumivid_fx.cli.farm_command import farm
@@ -45,10 +53,16 @@ from lumivid_fx.cli.keys_command import keys
 from lumivid_fx.cli.models_command import models
 from lumivid_fx.cli.nuke_command import nuke
 from lumivid_fx.cli.ocio_command import ocio
+from lumivid_fx.cli.plan_command import plan
 from lumivid_fx.cli.preview_command import preview
+from lumivid_fx.cli.qc_command import qc
 from lumivid_fx.cli.render_command import render
+from lumivid_fx.cli.review_command import review
+from lumivid_fx.cli.scope_command import scope
+from lumivid_fx.cli.sheet_command import sheet
 from lumivid_fx.cli.submit_command import submit
 from lumivid_fx.cli.train_command import train
+from lumivid_fx.cli.trim_command import expose, trim
 from lumivid_fx.cli.window_command import stitch, window
 from lumivid_fx.cli.worker_command import worker
 
@@ -61,10 +75,11 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command()(render)
-app.command()(preview)
+for _look in (preview, plan, review, sheet, scope, qc, expose, deliver):
+    app.command()(_look)
 for _command in (submit, jobs, watch, attach, cancel, window, stitch):
     app.command()(_command)
-for _group in (worker, farm, models, cache, keys, nuke, ocio, train, evaluate):
+for _group in (trim, worker, farm, models, cache, keys, nuke, ocio, train, evaluate):
     app.add_typer(_group)
 app.command()(doctor)
 

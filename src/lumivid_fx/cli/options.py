@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -9,6 +10,9 @@ import typer
 
 COLOUR, MODEL, LOOK = "Colour", "Model", "Look"
 SIZE, REPORT, QUEUE = "Memory and time", "Output", "Queue"
+
+MAX_STOPS = 20.0
+"""Largest exposure either way; half float spans 40 stops in all."""
 
 GB = 1_000_000_000
 """Bytes that sizes on the command line are counted in."""
@@ -28,6 +32,25 @@ Frames = Annotated[
     str | None,
     typer.Option(
         "--frames", "--range", help="Frames to render, as 1001-1049 or 1-100x2; all if not said."
+    ),
+]
+
+Plates = Annotated[
+    str,
+    typer.Argument(
+        metavar="PLATES", help="Finished scene-linear frames, such as hdr.####.exr, or a folder."
+    ),
+]
+PlateFrames = Annotated[
+    str | None,
+    typer.Option("--frames", help="Frames of PLATES, as 1001-1049; all if not said."),
+]
+PlateSpace = Annotated[
+    str | None,
+    typer.Option(
+        "--input-space",
+        help="Scene-linear space of PLATES; as they say if not said.",
+        rich_help_panel=COLOUR,
     ),
 ]
 
@@ -111,6 +134,13 @@ ModelSize = Annotated[
         help="Longest side the model sees, pixels; 0 is the plate's own.", rich_help_panel=SIZE
     ),
 ]
+Memory = Annotated[
+    Literal["auto", "resident", "fp8", "offload", "stream"],
+    typer.Option(
+        help="How weights are held on a GPU: auto plans it; see `lumivid plan`.",
+        rich_help_panel=SIZE,
+    ),
+]
 Tile = Annotated[
     int | None,
     typer.Option(help="Edge of a tile in latents; one tile if not said.", rich_help_panel=SIZE),
@@ -154,3 +184,23 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 JobId = Annotated[
     str, typer.Argument(metavar="JOB", help="Its id, or as many of its first characters as differ.")
 ]
+
+
+def numbers(option: str, text: str) -> list[float]:
+    """Read numbers separated by commas, each within 20 stops of none.
+
+    Raises:
+        InputError: One is no such number.
+    """
+    from lumivid_fx.errors import InputError
+
+    try:
+        found = [float(part) for part in text.split(",")]
+    except ValueError:
+        found = [math.nan]
+    if not all(abs(number) <= MAX_STOPS for number in found):
+        raise InputError(
+            f"{option} {text!r} cannot be read; give stops from -{MAX_STOPS:g} to {MAX_STOPS:g} "
+            "separated by commas, as -2,0,2"
+        )
+    return found

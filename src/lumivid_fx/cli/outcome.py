@@ -5,6 +5,7 @@
 3    the render itself failed: memory, disk, a model that gave no number
 4    no worker answers, or what it said was lost on the way
 5    the worker does not admit this key, or is another than expected
+6    what was looked at does not pass: lumivid qc found something
 130  stopped by Ctrl-C
 """
 
@@ -23,7 +24,9 @@ from lumivid_fx.pipeline.devices import is_out_of_memory
 DEBUG = "LUMIVID_DEBUG"
 """Set to 1 in the environment, it lets errors through as Python shows them."""
 
-UNEXPECTED, INTERRUPTED = 1, 130
+_OF_REVIEW = ("starlette", "uvicorn")
+
+UNEXPECTED, DOES_NOT_PASS, INTERRUPTED = 1, 6, 130
 
 
 @contextmanager
@@ -58,8 +61,9 @@ def _known(error: Exception) -> LumividError | None:
     if isinstance(error, LumividError):
         return error
     if isinstance(error, ModuleNotFoundError) and not str(error.name).startswith("lumivid_fx"):
+        extra = "review" if error.name in _OF_REVIEW else "worker"
         return InputError(
-            f"this command needs {error.name}, which is not installed; install lumivid-fx[worker]"
+            f"this command needs {error.name}, which is not installed; install lumivid-fx[{extra}]"
         )
     if is_out_of_memory(error):
         return RenderError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from time import monotonic
 from types import TracebackType
 from typing import TYPE_CHECKING
 
@@ -37,8 +38,10 @@ class PhaseBar:
         self._first = first
         self._quiet = quiet
         self._said = ""
+        self._begin = monotonic()
 
     def __enter__(self) -> PhaseBar:
+        self._begin = monotonic()
         if self._console.is_terminal:
             self._bar.start()
             self._task = self._bar.add_task(self._first, total=None, frames="", left="")
@@ -85,6 +88,11 @@ class PhaseBar:
         if self._task is not None:
             told = "" if left is None else f"{brief_time(left)} left"
             self._bar.update(self._task, total=total, completed=done, frames=frames, left=told)
+
+    def frames(self, done: int, total: int) -> None:
+        """Move the bar by frames that take alike long."""
+        left = (monotonic() - self._begin) / done * (total - done)
+        self.advance(done, total, f"{done} of {total} frames", left)
 
 
 def brief_time(seconds: float) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from fractions import Fraction
 from pathlib import Path
-from time import monotonic
 from typing import Annotated, Literal
 
 import typer
@@ -48,13 +47,7 @@ def preview(
         from lumivid_fx.media import open_plate
         from lumivid_fx.media.preview_movie import write_preview_movie
 
-        begin = monotonic()
         bar = PhaseBar("writing the movie", quiet=as_json)
-
-        def advance(done: int, total: int) -> None:
-            left = (monotonic() - begin) / done * (total - done)
-            bar.advance(done, total, f"{done} of {total} frames", left)
-
         with open_plate(source, frames) as plate, bar:
             levels = write_preview_movie(
                 target,
@@ -65,7 +58,7 @@ def preview(
                 stops=exposure,
                 view=view,
                 fps=None if fps is None else Fraction(fps).limit_denominator(1001),
-                on_frame=advance,
+                on_frame=bar.frames,
             )
         _tell(target, None if levels is None else levels.whole, as_json=as_json)
 

@@ -57,6 +57,7 @@ def render(
     high_quality: o.HighQuality = False,
     exposure: o.Exposure = 0.0,
     fps: o.Fps = None,
+    memory: o.Memory = "auto",
     model_size: o.ModelSize = None,
     tile: o.Tile = None,
     tilers: o.Tilers = "seamless",
@@ -89,6 +90,8 @@ def render(
                 "the worker renders on the devices it was started with; leave out --device, or "
                 "--worker"
             )
+        if worker and memory != "auto":
+            raise InputError("the worker plans its own memory; leave out --memory, or --worker")
         from lumivid_fx.cli.request import build_request
         from lumivid_fx.cli.worker_render import render_at_worker
         from lumivid_fx.protocol.messages import Settings
@@ -134,6 +137,8 @@ def render(
         from lumivid_fx.model.library import find_model
         from lumivid_fx.model.manifest import read_manifest
         from lumivid_fx.pipeline import render_files
+        from lumivid_fx.pipeline.devices import choose_device
+        from lumivid_fx.pipeline.fitting import fit_to_device
         from lumivid_fx.pipeline.preview import write_preview
         from lumivid_fx.worker.one_job import shot_settings
 
@@ -143,9 +148,11 @@ def render(
         shot = shot_settings(settings, manifest, None if mask is None else str(mask))
         config = None if ocio is None else str(ocio)
 
+        chosen = choose_device(device or "auto")
+
         def load() -> HdrModel:
             here.bar.phase("loading the model")
-            return _load(model, lora, lora_strength, device or "auto")
+            return _load(model, lora, lora_strength, chosen)
 
         with here:
             here.steps_per_window = sum(len(stage) - 1 for stage in shot.sigmas or manifest.sigmas)
@@ -155,6 +162,7 @@ def render(
                 frames=frames,
                 settings=shot,
                 model=load,
+                fit=fit_to_device(chosen, None if memory == "auto" else memory, here.on_plan),
                 ocio=config,
                 compression=compression,
                 overwrite=overwrite,
@@ -174,7 +182,6 @@ def _kept(finished: int, overwrite: bool) -> str:
 
 
 def _load(model: str | None, lora: Path | None, strength: float, device: str) -> HdrModel:
-    from lumivid_fx.model.checkpoint import load_model
-    from lumivid_fx.pipeline.devices import choose_device
+    from lumivid_fx.model.checkpoint import read_model, working_type
 
-    return load_model(model, lora=lora, lora_strength=strength, device=choose_device(device))
+    return read_model(model, lora=lora, lora_strength=strength, dtype=working_type(device))

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from lumivid_fx.cli.options import GB
 from lumivid_fx.cli.phase_bar import PhaseBar, brief_time
 from lumivid_fx.pipeline.pace import Pace
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from lumivid_fx.pipeline.frame_file import FrameFile
+    from lumivid_fx.pipeline.memory_plan import MemoryPlan
     from lumivid_fx.pipeline.render_files import RenderReport
     from lumivid_fx.pipeline.render_shot import Progress
 
@@ -62,6 +64,15 @@ class RenderLog:
     def finished(self) -> int:
         """Frames on disk, those that were there before included."""
         return self.kept + self.pace.frames_done
+
+    def on_plan(self, plan: MemoryPlan) -> None:
+        """Tell how the render will fit the card, in one line."""
+        chosen = plan.chosen
+        self.bar.line(
+            f"plan for {plan.card.name}: {chosen.describe()}; {chosen.peak / GB:.1f} of "
+            f"{plan.card.memory / GB:.1f} GB, about {brief_time(plan.seconds)}"
+        )
+        self.bar.phase("placing the model")
 
     def on_start(self, to_render: int, kept: int) -> None:
         """Take in how many frames there are."""
@@ -119,6 +130,8 @@ def _summary(report: RenderReport, seconds: float, sheet: Path | None) -> str:
         f"and {clipped.below} below, of {clipped.total}",
         f"samples beyond half float, clamped: {report.half_clamped}",
     ]
+    if report.memory is not None:
+        lines.append(f"memory, {report.memory}")
     return "\n".join(lines if sheet is None else [*lines, f"contact sheet: {sheet}"])
 
 
@@ -131,8 +144,10 @@ def _json_summary(report: RenderReport, seconds: float, sheet: Path | None) -> s
             "frames": [str(path) for path in report.frames],
             "model_clipped": asdict(report.model_clipped),
             "half_clamped": report.half_clamped,
+            "memory": None if report.memory is None else asdict(report.memory),
             "seconds": round(seconds, 3),
             "seconds_per_frame": round(seconds / report.rendered, 3) if report.rendered else None,
+            "waited": {part: round(each, 3) for part, each in asdict(report.waits).items()},
             "sheet": None if sheet is None else str(sheet),
         }
     )

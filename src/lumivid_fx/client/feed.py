@@ -103,6 +103,15 @@ class Feed:
         self._paths_ahead = min(PATHS_AHEAD, limits.credit)
         self._pixels_ahead = min(PIXELS_AHEAD, limits.pixel_credit)
 
+    @property
+    def unheard(self) -> list[Ack]:
+        """Frames whose acknowledgement was said, and may not have been heard."""
+        return list(self._said)
+
+    def heard_of(self, acks: list[Ack]) -> None:
+        """The worker has heard these: they need not be said again."""
+        self._said = deque((ack for ack in self._said if ack not in acks), maxlen=MAX_CREDIT)
+
     def acks(self) -> list[Ack]:
         """Frames to acknowledge now; they count as said."""
         out = list(self._acks)

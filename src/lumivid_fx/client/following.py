@@ -18,6 +18,7 @@ from lumivid_fx.errors import LumividError, WireError
 from lumivid_fx.protocol.codes import error_for
 from lumivid_fx.protocol.messages import (
     Accepted,
+    Ack,
     ClientMessage,
     Done,
     Error,
@@ -98,6 +99,12 @@ class Following:
         with self.changed:
             return not self.uncalled and not self.feed.has_acks
 
+    @property
+    def unheard(self) -> list[Ack]:
+        """Frames that were acknowledged to a worker which may not have heard it yet."""
+        with self.changed:
+            return self.feed.unheard
+
     def begin(self, accepted: Accepted | None, *, exact: bool = False) -> None:
         """The worker is to know the job: follow it from here on.
 
@@ -172,6 +179,11 @@ class Following:
                     return
             self.changed.notify_all()
         self.ring()
+
+    def heard_of(self, acks: list[Ack]) -> None:
+        """The worker has heard these."""
+        with self.changed:
+            self.feed.heard_of(acks)
 
     def lost(self) -> None:
         """The worker is gone; it is to be asked anew when it is back."""

@@ -6,6 +6,7 @@ import threading
 import weakref
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
+from uuid import uuid4
 
 from lumivid_fx.client.callbacks import Callbacks, Calls
 from lumivid_fx.client.feed import Feed
@@ -14,7 +15,7 @@ from lumivid_fx.client.job import Job
 from lumivid_fx.client.keys import own_key_pair
 from lumivid_fx.client.link import Link, Says
 from lumivid_fx.errors import InputError
-from lumivid_fx.protocol.messages import Limits, Welcome, WorkerMessage
+from lumivid_fx.protocol.messages import Ack, Limits, Ping, Pong, Welcome, WorkerMessage
 from lumivid_fx.protocol.places import read_connection
 
 if TYPE_CHECKING:
@@ -25,7 +26,9 @@ if TYPE_CHECKING:
 class Session:
     """A connection and the jobs that are followed over it.
 
-    A job that nobody holds any more, and that has nobody to call, is followed no further.
+    A job that nobody holds any more, and that has nobody to call, is followed no further. Acks have
+    no answer of their own: a ping goes behind those of a job that is over, and it is kept until
+    the answer comes, so that a worker which dies before it heard them is told again.
 
     Args:
         places: Where keys and the worker's address lie.
@@ -42,6 +45,7 @@ class Session:
         self._jobs: weakref.WeakValueDictionary[str, Following] = weakref.WeakValueDictionary()
         self._calling: set[Following] = set()
         self._nudged: set[Following] = set()
+        self._unheard: dict[str, list[tuple[Following, list[Ack]]]] = {}  # the link's thread alone
         self._limits = Limits()
         read_connection(places.connection)
         self.callbacks = Callbacks()
@@ -132,6 +136,10 @@ class Session:
 
     def hear(self, message: WorkerMessage, pixels: memoryview | None) -> None:
         """The worker said something of a job; of one that nobody follows it is passed over."""
+        if isinstance(message, Pong):
+            for each, acks in self._unheard.pop(message.re, ()):
+                each.heard_of(acks)
+            return
         with self._lock:
             following = self._jobs.get(getattr(message, "job", ""))
         if following is not None:
@@ -143,16 +151,27 @@ class Session:
         """What is to be said of all jobs."""
         with self._lock:
             nudged, self._nudged = self._nudged, set()
+        last: list[tuple[Following, list[Ack]]] = []
         for following in nudged:
             yield from following.due()
+            if following.over and (acks := following.unheard):
+                last.append((following, acks))
             if following.finished:
                 with self._lock:
                     self._calling.discard(following)
+        if last:
+            ping = Ping(id=uuid4().hex)
+            self._unheard[ping.id] = last
+            yield ping, None
 
     def lost(self) -> None:
         """The connection is gone; another is being made."""
-        for following in self._all():
+        unheard = {following for said in self._unheard.values() for following, _ in said}
+        self._unheard.clear()
+        for following in unheard.union(self._all()):
             following.lost()
+        with self._lock:
+            self._nudged |= unheard
 
     def fail(self, error: LumividError) -> None:
         """There will be no connection any more."""

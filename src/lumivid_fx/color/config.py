@@ -34,6 +34,9 @@ from lumivid_fx.errors import InputError
 DEFAULT_CONFIG = "ocio://studio-config-v2.1.0_aces-v1.3_ocio-v2.3"
 """Old enough for the OpenColorIO inside Nuke, so that names mean the same there."""
 
+OUR_CONFIG = "ocio://lumivid"
+"""The config of ``ocio/``, made anew in memory."""
+
 SCENE_LINEAR = "scene_linear"
 LINEAR_REC709 = "lin_rec709"
 LINEAR_REC2020 = "lin_rec2020"
@@ -100,7 +103,7 @@ def load_config(source: str) -> Any:
     """Read a config and add, in memory, the working spaces it lacks.
 
     Args:
-        source: Path of a ``config.ocio``, or an ``ocio://`` address.
+        source: Path of a ``config.ocio``, or an ``ocio://`` address, :data:`OUR_CONFIG` among them.
 
     Raises:
         InputError: The config is missing or is not one that OpenColorIO can read.
@@ -120,6 +123,10 @@ def read_config(source: str) -> Any:
         InputError: The config is missing or is not one that OpenColorIO can read.
     """
     PyOpenColorIO.ClearAllCaches()  # else a table that was edited stays as it was first read
+    if source == OUR_CONFIG:
+        from lumivid_fx.color.ocio_config import config_text
+
+        return Config.CreateFromStream(config_text())
     try:
         return Config.CreateFromFile(source)
     except OCIO_ERRORS as error:

@@ -14,8 +14,10 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import PyOpenColorIO
 from PyOpenColorIO import (
+    Config,
     ExponentWithLinearTransform,
     GradingBSplineCurve,
     GradingRGBCurve,
@@ -29,6 +31,7 @@ from PyOpenColorIO import (
 
 from lumivid_fx.color import primaries
 from lumivid_fx.color.camera_curves import in_print
+from lumivid_fx.color.display_curves import Pixels, linear_to_srgb
 from lumivid_fx.color.filmic import GREY
 from lumivid_fx.color.scene_spaces import matrix_transform
 
@@ -106,6 +109,16 @@ def false_colour_look(aces: str) -> Any:
         ),
         transform=GroupTransform(steps),
     )
+
+
+def false_colours() -> Pixels:
+    """The colours of the bands as sRGB codes ``19 3``, the darkest first."""
+    bands = np.arange(-_TOP, _TOP + 1)
+    colours: Pixels = (GREY * np.exp2(bands)).astype(np.float32)[:, None].repeat(3, axis=1)
+    to_rec709 = matrix_transform(primaries.invert(primaries.to_aces("Rec.709")))
+    steps = GroupTransform([false_colour_look("").getTransform(), to_rec709])
+    Config.CreateRaw().getProcessor(steps).getDefaultCPUProcessor().applyRGB(colours)
+    return linear_to_srgb(colours).clip(0, 1)
 
 
 def _staircase() -> Any:

@@ -30,6 +30,7 @@ from lumivid_fx.color.config import (
     load_config,
 )
 from lumivid_fx.color.display_curves import DISPLAY_CURVES, Pixels
+from lumivid_fx.color.shaders import Shader, bake_shader
 from lumivid_fx.errors import InputError
 
 __all__ = [
@@ -195,17 +196,50 @@ class ColorSpaces:
             code = self._through_view(rgb, view, PyOpenColorIO.TRANSFORM_DIR_FORWARD)
         return code.clip(0, 1, out=code)
 
+    def is_picture(self, name: str) -> bool:
+        """Tell whether a space holds codes of a finished picture: no scene light, and no log."""
+        space = self._config.getColorSpace(self.resolve(name))
+        coded_scene = space.isData() or space.getEncoding() in ("log", "scene-linear")
+        return not (coded_scene or self.is_scene_linear(name))
+
+    def view_shader(self, source: str, view: str, function: str) -> Shader:
+        """Write an SDR view of light or codes in a space as a function for a graphics card.
+
+        Args:
+            source: The space.
+            view: One of :meth:`views`, but no plain curve.
+            function: What to call it.
+
+        Raises:
+            InputError: No such space or view, or OpenColorIO cannot do it.
+        """
+        forward = PyOpenColorIO.TRANSFORM_DIR_FORWARD
+        return self._shader(self._view(source, view, forward), function, f"view {view!r}")
+
+    def space_shader(self, source: str, target: str, function: str) -> Shader:
+        """Write the way from one space to another so; raises as :meth:`view_shader`."""
+        transform = ColorSpaceTransform(src=self.resolve(source), dst=self.resolve(target))
+        return self._shader(transform, function, f"{source!r} to {target!r}")
+
+    def _shader(self, transform: Any, function: str, what: str) -> Shader:
+        try:
+            return bake_shader(self._config, transform, function)
+        except OCIO_ERRORS as error:
+            raise self._unable(what, error) from error
+
     def _through_view(self, rgb: Pixels, name: str, direction: Any) -> Pixels:
+        return self._apply(self._view(LINEAR_REC709, name, direction), rgb, f"view {name!r}")
+
+    def _view(self, source: str, name: str, direction: Any) -> Any:
         known = {full.lower(): pair for full, pair in self._display_views().items()}
         if name.lower() not in known:
             raise InputError(
                 f"view {name!r} is not in {self.source}; use one of {', '.join(self.views())}"
             )
         display, view = known[name.lower()]
-        transform = DisplayViewTransform(
-            src=self.resolve(LINEAR_REC709), display=display, view=view, direction=direction
+        return DisplayViewTransform(
+            src=self.resolve(source), display=display, view=view, direction=direction
         )
-        return self._apply(transform, rgb, f"view {name!r}")
 
     def _display_views(self) -> dict[str, tuple[str, str]]:
         """The config's displays and views by ``Display/View``, without raw data and HDR ones."""
@@ -248,10 +282,13 @@ class ColorSpaces:
             if out.size:
                 cpu.applyRGB(out)
         except OCIO_ERRORS as error:
-            raise InputError(
-                f"{self.source} cannot do {what} ({brief(error)}); mend it or choose another"
-            ) from error
+            raise self._unable(what, error) from error
         return out
+
+    def _unable(self, what: str, error: Exception) -> InputError:
+        return InputError(
+            f"{self.source} cannot do {what} ({brief(error)}); mend it or choose another"
+        )
 
 
 def _float_rgb(rgb: Pixels) -> Pixels:

@@ -10,6 +10,7 @@ import torch
 
 from lumivid_fx.color.transfer import linear_to_pq
 from lumivid_fx.evaluation.pu21 import NITS_RANGE, WHITE_NITS, Array, Float, Mask, luminance
+from lumivid_fx.review import measures
 
 HIGHLIGHT_CODE, SHADOW_CODE = 250 / 255, 13 / 255
 """Display codes from which a pixel counts as highlight, and up to which as shadow."""
@@ -103,12 +104,7 @@ def dynamic_range(light: Array) -> float:
 
     A result is to come near the truth's number, not to pass it; a black picture has none, NaN.
     """
-    levels = luminance(light)
-    levels = levels[levels > 0]
-    if not levels.size:
-        return float("nan")
-    low, high = np.percentile(levels, (0.1, 99.9))
-    return float(np.log2(high / low))
+    return measures.dynamic_range(luminance(light))
 
 
 def peak_nits(light: Array) -> float:

@@ -12,6 +12,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from lumivid_fx.evaluation.pu21 import Array, Float, light_to_pu21, luminance, psnr_of
+from lumivid_fx.review import measures
 
 
 class Change:
@@ -49,9 +50,7 @@ class Change:
 
         Source: section 4.1 of LumiVid (arXiv 2604.11788).
         """
-        if not self._psnr:
-            return float("nan")
-        return float(np.std(self._levels) / np.mean(self._levels))
+        return measures.flicker(self._levels)
 
 
 def change_of(frames: Iterable[Array]) -> Change:

@@ -16,7 +16,7 @@ from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
 
 from lumivid_fx.errors import RenderError
-from lumivid_fx.media.movie_writer import rgb_to_yuv420
+from lumivid_fx.media.movie_writer import rgb_to_yuv
 from lumivid_fx.media.plate import FloatImage
 from lumivid_fx.media.yuv import REC709, decode_yuv
 
@@ -33,6 +33,10 @@ MAX_QUALITY = 51
 
 _SMALLEST = 32
 """Edge below which x265 refuses a picture, pixels."""
+
+_WIDTHS: dict[Codec, int] = {"h264": 128, "hevc": 2}
+"""What encoded widths are multiples of, pixels. x264's macroblock tree adds up eight macroblocks at
+a time and reads past the end of rows that do not divide so: one clip came out in several ways."""
 
 
 def compress(frames: FloatImage, codec: Codec, quality: int) -> FloatImage:
@@ -53,7 +57,10 @@ def compress(frames: FloatImage, codec: Codec, quality: int) -> FloatImage:
     if not 0 <= quality <= MAX_QUALITY:
         raise ValueError(f"quality must lie in 0 to {MAX_QUALITY}, got {quality}")
     count, height, width, _ = frames.shape
-    below, right = (max(_SMALLEST, size + size % 2) - size for size in (height, width))
+    below, right = (
+        max(_SMALLEST, -(-size // unit) * unit) - size
+        for size, unit in ((height, 2), (width, _WIDTHS[codec]))
+    )
     padded = np.pad(frames, ((0, 0), (0, below), (0, right), (0, 0)), mode="edge")
     try:
         shown = _through(padded, codec, quality)
@@ -98,7 +105,7 @@ def _through(frames: FloatImage, codec: Codec, quality: int) -> dict[int, VideoF
 
 def _to_frame(rgb: FloatImage, number: int) -> VideoFrame:
     frame = VideoFrame(rgb.shape[1], rgb.shape[0], "yuv420p")
-    for plane, codes in zip(frame.planes, rgb_to_yuv420(rgb), strict=True):
+    for plane, codes in zip(frame.planes, rgb_to_yuv(rgb), strict=True):
         rows = np.zeros((plane.height, plane.line_size), np.uint8)
         rows[:, : codes.shape[1]] = codes
         plane.update(rows.tobytes())

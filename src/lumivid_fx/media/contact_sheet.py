@@ -63,12 +63,12 @@ def write_sheet(
         RenderError: The disk is full.
     """
     require_png(path)
-    rows = [("input", [_to_8_bit(codes) for _, codes in inputs])]
+    rows = [("input", [to_8_bit(codes) for _, codes in inputs])]
     for exposure in stops:
-        seen = [_to_8_bit(_expose(light, exposure)) for light in results]
-        rows.append((f"{exposure:+g} stops" if exposure else "0 stops", seen))
+        seen = [to_8_bit(_expose(light, exposure)) for light in results]
+        rows.append((exposure_label(exposure), seen))
     sheet = contact_sheet(rows, [f"frame {number}" for number, _ in inputs], title)
-    _save(path, sheet)
+    save_sheet(path, sheet)
 
 
 def require_png(path: Path) -> None:
@@ -132,11 +132,23 @@ def _expose(light: FloatImage, stops: float) -> FloatImage:
     return linear_to_srgb(np.clip(light * np.float32(2.0**stops), 0, 1))
 
 
-def _to_8_bit(codes: FloatImage) -> Codes:
+def exposure_label(stops: float) -> str:
+    """What stands beside a row of that exposure."""
+    return f"{stops:+g} stops" if stops else "0 stops"
+
+
+def to_8_bit(codes: FloatImage) -> Codes:
+    """Display codes, clamped to [0, 1], as bytes."""
     return np.rint(np.clip(codes, 0, 1) * 255).astype(np.uint8)
 
 
-def _save(path: Path, sheet: Image) -> None:
+def save_sheet(path: Path, sheet: Image) -> None:
+    """Write a sheet as PNG, whole or not at all.
+
+    Raises:
+        InputError: The file cannot be made there.
+        RenderError: The disk is full.
+    """
     beside = path.with_name(f".{path.stem}.{secrets.token_hex(4)}.png")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

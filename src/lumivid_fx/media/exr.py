@@ -23,7 +23,7 @@ from lumivid_fx.color.config import ACES2065_1, WORKING_SPACES
 from lumivid_fx.errors import InputError, RenderError
 from lumivid_fx.media import attributes as metadata
 from lumivid_fx.media.image_file import error_text, open_image
-from lumivid_fx.media.plate import FloatImage, Windows
+from lumivid_fx.media.plate import FloatImage, Windows, check_size
 from lumivid_fx.media.whole_file import require_room, whole_file
 
 COMPRESSIONS = ("zip", "zips", "piz", "dwaa", "dwab", "none")
@@ -34,6 +34,16 @@ HALF_MAX = 65504.0
 
 FRAME_ATTRIBUTE = "lumivid/frame"
 """Every frame of ours holds its number under this name; that is how a finished frame is known."""
+
+DIGEST_ATTRIBUTE = "lumivid/digest"
+"""SHA-256 of what frames were made with: those that have the same one belong together."""
+
+GENERATED = "lumivid.generated"
+"""Channel of a frame's mask, half float: 0 the plate's own pixel, 1 the model's.
+
+Nuke makes of it the channel ``generated`` of a layer ``lumivid``. No single letter such as ``Y``,
+which DWA compresses with loss as a part of the picture.
+"""
 
 Samples = npt.NDArray[np.float16] | npt.NDArray[np.float32]
 
@@ -252,6 +262,25 @@ def read_attributes(path: Path) -> dict[str, object]:
     """
     with open_image(path, str(path)) as image:
         return metadata.from_spec(image.spec())
+
+
+def read_channel(path: Path, name: str) -> FloatImage | None:
+    """One channel beside the colour, `h w` float32; None where the file has none of that name.
+
+    Raises:
+        InputError: The file is missing, empty, damaged, or no EXR.
+    """
+    with open_image(path, str(path)) as image:
+        spec = image.spec()
+        check_size(spec.width, spec.height, str(path))
+        names = list(spec.channelnames)
+        if name not in names:
+            return None
+        at = names.index(name)
+        samples: FloatImage | None = image.read_image(0, 0, at, at + 1, OpenImageIO.FLOAT)
+        if samples is None:
+            raise InputError(f"{path} is cut short or damaged; copy or render it again")
+        return samples[..., 0]
 
 
 def is_finished(path: Path) -> bool:

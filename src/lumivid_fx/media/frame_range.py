@@ -100,14 +100,8 @@ def find_frames(source: str, wanted: Frames | None, suffixes: Collection[str]) -
     Raises:
         InputError: Nothing matches, a folder holds several sequences, or frames are missing.
     """
-    path = Path(source)
-    if path.is_file():
-        files = _still(path)
-    elif path.is_dir():
-        files = _only_sequence(source, suffixes)
-    else:
-        files, written = _match(source)
-        wanted = written if wanted is None else wanted
+    files, written = _found(source, suffixes)
+    wanted = written if wanted is None else wanted
     there = sorted(files)
     if wanted is None:
         wanted = range(there[0], there[-1] + 1)
@@ -124,6 +118,38 @@ def find_frames(source: str, wanted: Frames | None, suffixes: Collection[str]) -
             f"{format_range([number for number in wanted if number in files]) or 'other frames'}"
         )
     return {number: files[number] for number in wanted}
+
+
+def expected_frames(
+    source: str, wanted: Frames | None, suffixes: Collection[str]
+) -> dict[int, Path | None]:
+    """Find the files of a sequence that may have holes.
+
+    Args:
+        source: As for :func:`find_frames`.
+        wanted: Frames asked for. None: the range in the pattern, or the first that is there to the
+            last.
+        suffixes: As for :func:`find_frames`.
+
+    Returns:
+        Frame number to file, in ascending order, None where there is no such file.
+
+    Raises:
+        InputError: Nothing matches, or a folder holds several sequences.
+    """
+    files, written = _found(source, suffixes)
+    numbers = wanted or written or range(min(files), max(files) + 1)
+    return {number: files.get(number) for number in numbers}
+
+
+def _found(source: str, suffixes: Collection[str]) -> tuple[dict[int, Path], Frames | None]:
+    """The files of a source, and the range written in it, if any."""
+    path = Path(source)
+    if path.is_file():
+        return _still(path), None
+    if path.is_dir():
+        return _only_sequence(source, suffixes), None
+    return _match(source)
 
 
 def _sequences(names: Iterable[str]) -> list[FileSequence]:

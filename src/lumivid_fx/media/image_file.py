@@ -241,12 +241,18 @@ def _require_rgb(attributes: Mapping[str, object], where: str) -> None:
 
 
 def read_pixels(
-    image: OpenImageIO.ImageInput, picture: Picture, where: str
+    image: OpenImageIO.ImageInput, picture: Picture, where: str, *, finite: bool = True
 ) -> tuple[FloatImage, FloatImage | None]:
     """Read colour `h w 3` and alpha `h w`, both float32, upright, alpha None where there is none.
 
+    Args:
+        image: The open file.
+        picture: Where the picture is in it.
+        where: What to call it in messages.
+        finite: Whether NaN and infinity are refused.
+
     Raises:
-        InputError: The file is cut short or damaged, or holds NaN or infinity.
+        InputError: The file is cut short or damaged, or holds NaN or infinity that are refused.
     """
     wanted = [*picture.rgb] if picture.alpha is None else [*picture.rgb, picture.alpha]
     first, last = min(wanted), max(wanted)
@@ -265,7 +271,7 @@ def read_pixels(
         pixels = (samples >> (depth - bits)).astype(np.float32) / np.float32(2**bits - 1)
     else:
         pixels = samples
-        if not np.isfinite(pixels).all():
+        if finite and not np.isfinite(pixels).all():
             bad = int(np.count_nonzero(~np.isfinite(pixels)))
             raise InputError(
                 f"{where} holds {bad} samples that are NaN or infinite; repair the frame or leave "

@@ -27,6 +27,7 @@ from lumivid_fx.media.yuv import (
     REC2020,
     SMPTE240M,
     Codes,
+    decode_rgb,
     decode_yuv,
     scale_luma,
 )
@@ -196,12 +197,11 @@ class Movie(Plate):
         tagged = frame.color_range or self._range
         if layout.is_rgb:
             full = tagged != _LIMITED
-            rgb = np.stack([scale_luma(c, bits, full_range=full) for c in codes[:3]], axis=-1)
+            rgb = decode_rgb(codes, bits=bits, full_range=full)
         else:
             full = tagged == _FULL or layout.name.startswith("yuvj")
             if len(codes) < 3:
-                luma = scale_luma(codes[0], bits, full_range=full)
-                rgb = np.repeat(luma[..., None], 3, axis=-1)
+                rgb = decode_rgb([codes[0]] * 3, bits=bits, full_range=full)
             else:
                 rgb = decode_yuv(
                     codes,

@@ -1,4 +1,4 @@
-"""Display codes to movies that players agree on: 4:2:0, limited range, tagged as what they are.
+"""Display codes to movies that players agree on: limited range, tagged as what they are.
 
 For movies that people look at, never for plates. It is the inverse of what
 :mod:`lumivid_fx.media.movie` reads: the same matrices, range and place of chroma.
@@ -6,16 +6,18 @@ For movies that people look at, never for plates. It is the inverse of what
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
-from itertools import chain
+from itertools import chain, islice
 from pathlib import Path
+from typing import NamedTuple
 
 import av
 import numpy as np
 import numpy.typing as npt
 
+from lumivid_fx.color.primaries import GAMUTS
 from lumivid_fx.errors import InputError, RenderError
 from lumivid_fx.media.plate import FloatImage
 from lumivid_fx.media.whole_file import require_room, whole_file
@@ -24,6 +26,10 @@ from lumivid_fx.media.yuv import REC709, REC2020
 Plane = npt.NDArray[np.uint8 | np.uint16]
 
 _LIMITED = 1  # FFmpeg's AVCOL_RANGE
+
+_X265_REACH = 2
+"""Frames that x265 reaches ahead for; of a movie with no more than these, it leaves the times at
+which they are decoded unset, unless it is told to reach for none."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +44,8 @@ class MovieFormat:
         transfer: See `primaries`.
         matrix: See `primaries`.
         options: Of the encoder, but for its quality.
+        suffix: What names of such movies end in.
+        halved: Whether chroma has half the size of luma.
     """
 
     encoder: str
@@ -47,11 +55,19 @@ class MovieFormat:
     transfer: int
     matrix: int
     options: Mapping[str, str] = field(default_factory=dict)
+    suffix: str = ".mp4"
+    halved: bool = True
 
     @property
     def pix_fmt(self) -> str:
         """FFmpeg's name of how the codes lie in memory."""
-        return "yuv420p" if self.bits == 8 else f"yuv420p{self.bits}le"
+        planes = "yuv420p" if self.halved else "yuv444p"
+        return planes if self.bits == 8 else f"{planes}{self.bits}le"
+
+    @property
+    def says_levels(self) -> bool:
+        """Whether the movie holds light levels and the display it was mastered on."""
+        return self.encoder == "libx265"
 
 
 SDR = MovieFormat("libx264", 8, REC709, 1, 1, 1, {"preset": "slow"})
@@ -60,6 +76,40 @@ SDR = MovieFormat("libx264", 8, REC709, 1, 1, 1, {"preset": "slow"})
 PQ = MovieFormat("libx265", 10, REC2020, 9, 16, 9, {"preset": "medium"})
 HLG = MovieFormat("libx265", 10, REC2020, 9, 18, 9, {"preset": "medium"})
 """HEVC Main 10, ITU-R BT.2100."""
+
+_PRORES_4444 = {"profile": "4444", "vendor": "apl0"}
+
+PRORES_PQ = MovieFormat(
+    "prores_ks", 10, REC2020, 9, 16, 9, _PRORES_4444, suffix=".mov", halved=False
+)
+PRORES_HLG = MovieFormat(
+    "prores_ks", 10, REC2020, 9, 18, 9, _PRORES_4444, suffix=".mov", halved=False
+)
+"""ProRes 4444 of 10-bit codes, ITU-R BT.2100."""
+
+
+@dataclass(frozen=True)
+class Mastering:
+    """The display that a movie was mastered on, SMPTE ST 2086.
+
+    Attributes:
+        peak: Its brightest, cd/m2.
+        least: Its darkest, cd/m2.
+        gamut: Of :data:`lumivid_fx.color.primaries.GAMUTS`, its primaries and white.
+    """
+
+    peak: float
+    least: float = 0.0001
+    gamut: str = "P3-D65"
+
+    @property
+    def steps(self) -> tuple[int, ...]:
+        """Primaries (red, green, blue, white; x before y) and light as HEVC counts them.
+
+        Source: ITU-T H.265, D.3.28: 0.00002 of a coordinate, 0.0001 cd/m2.
+        """
+        places = (round(float(xy) * 50_000) for xy in GAMUTS[self.gamut].xy)
+        return (*places, round(self.peak * 10_000), round(self.least * 10_000))
 
 
 @dataclass(frozen=True)
@@ -96,18 +146,25 @@ def write_movie(
     quality: int = 14,
     kind: MovieFormat = SDR,
     light: LightLevels | None = None,
+    mastering: Mastering | None = None,
     aspect: Fraction | None = None,
+    timecode: str | None = None,
+    check: Callable[[Path], None] | None = None,
 ) -> None:
-    """Write frames as an MP4 movie, whole or not at all; the folder is made if missing.
+    """Write frames as a movie, whole or not at all; the folder is made if missing.
 
     Args:
-        path: The file, replaced if it exists; its name ends in ``.mp4``.
+        path: The file, replaced if it exists; its name ends as the kind's do.
         frames: ``h w 3`` R'G'B' codes, clamped to [0, 1]; one even size for all.
         fps: Frames per second.
-        quality: The encoder's constant rate factor: 0 is best, about 18 looks like the original.
+        quality: The rate factor of H.264 and HEVC: 0 is best, about 18 looks like the original.
         kind: What it is encoded as.
-        light: Written as MaxCLL and MaxFALL, where HDR has a place for them.
+        light: Written as MaxCLL and MaxFALL, where the kind has a place for them.
+        mastering: Likewise; the display that the movie was mastered on.
         aspect: Width of a pixel over its height; square if None.
+        timecode: Of the first frame, as ``01:02:03:04``.
+        check: Called with the finished file before it takes its place, which it does not if this
+            raises.
 
     Raises:
         InputError: There are no frames, or the file cannot be made where it was asked for.
@@ -115,40 +172,75 @@ def write_movie(
         RenderError: The encoder failed.
     """
     remaining = iter(frames)
-    first = next(remaining, None)
-    if first is None:
+    start = list(islice(remaining, _X265_REACH + 1))
+    if not start:
         raise InputError(f"{path} was not written, for there are no frames; give at least one")
+    first = start[0]
     if first.shape[0] % 2 or first.shape[1] % 2:
         raise ValueError(f"a movie's size must be even, not {first.shape[1]} x {first.shape[0]}")
-    options = {**kind.options, "crf": str(quality)}
-    if kind.encoder == "libx265":
-        levels = "" if light is None else "max-cll={},{}:".format(*light.whole)
-        # chromaloc 0: as :func:`rgb_to_yuv420` has it.
-        options["x265-params"] = f"{levels}chromaloc=0:log-level=none"
+    options = _options(kind, quality, light, mastering, tiny=len(start) <= _X265_REACH)
+    about = _About(fps, kind, options, aspect, timecode)
     with whole_file(path, str(path)) as beside:
         try:
-            _encode(beside, first.shape, chain([first], remaining), fps, kind, options, aspect)
+            _encode(beside, first.shape, chain(start, remaining), about)
         except av.FFmpegError as error:
             require_room(beside)
             raise RenderError(
                 f"{path} was not written whole ({error.strerror}); see that its folder is still "
                 "there, and write it again"
             ) from error
+        if check is not None:
+            check(beside)
+
+
+class _About(NamedTuple):
+    """What an encoder is told beside the frames."""
+
+    fps: Fraction
+    kind: MovieFormat
+    options: Mapping[str, str]
+    aspect: Fraction | None
+    timecode: str | None
+
+
+def _options(
+    kind: MovieFormat,
+    quality: int,
+    light: LightLevels | None,
+    mastering: Mastering | None,
+    *,
+    tiny: bool,
+) -> dict[str, str]:
+    if kind.encoder == "prores_ks":
+        return dict(kind.options)
+    options = {**kind.options, "crf": str(quality)}
+    if kind.encoder == "libx265":
+        # chromaloc 0: as :func:`rgb_to_yuv` has it.
+        params = ["chromaloc=0", "log-level=none"]
+        if tiny:
+            params.append("bframes=0")
+        if light is not None:
+            params.append("max-cll={},{}".format(*light.whole))
+        if mastering is not None:
+            params.append(
+                "master-display=G({2},{3})B({4},{5})R({0},{1})WP({6},{7})L({8},{9})".format(
+                    *mastering.steps
+                )
+            )
+            params += ["hdr10=1", "repeat-headers=1"]
+        options["x265-params"] = ":".join(params)
+    return options
 
 
 def _encode(
-    path: Path,
-    shape: tuple[int, ...],
-    frames: Iterable[FloatImage],
-    fps: Fraction,
-    kind: MovieFormat,
-    options: Mapping[str, str],
-    aspect: Fraction | None,
+    path: Path, shape: tuple[int, ...], frames: Iterable[FloatImage], about: _About
 ) -> None:
+    fps, kind = about.fps, about.kind
     # Bit-exact: no version of the muxer in the file; the index in front, so that it plays at once.
     muxer = {"fflags": "+bitexact", "movflags": "+faststart"}
-    with av.open(str(path.absolute()), "w", format="mp4", options=muxer) as container:
-        stream = container.add_stream(kind.encoder, rate=fps, options=dict(options))
+    muxed = kind.suffix.removeprefix(".")
+    with av.open(str(path.absolute()), "w", format=muxed, options=muxer) as container:
+        stream = container.add_stream(kind.encoder, rate=fps, options=dict(about.options))
         if not isinstance(stream, av.VideoStream):
             raise TypeError(f"{kind.encoder} encodes no pictures")
         stream.height, stream.width, stream.pix_fmt = shape[0], shape[1], kind.pix_fmt
@@ -157,8 +249,10 @@ def _encode(
         context.colorspace, context.color_range = kind.matrix, _LIMITED
         if kind.encoder == "libx265":
             context.codec_tag = "hvc1"  # the one of two that QuickTime plays
-        if aspect is not None:
-            context.sample_aspect_ratio = aspect
+        if about.aspect is not None:
+            context.sample_aspect_ratio = about.aspect
+        if about.timecode is not None:
+            stream.metadata["timecode"] = about.timecode
         for number, rgb in enumerate(frames):
             if rgb.shape != shape:
                 raise ValueError(f"frame {number + 1} is {rgb.shape}, the first one {shape}")
@@ -168,7 +262,7 @@ def _encode(
 
 def _frame(rgb: FloatImage, number: int, fps: Fraction, kind: MovieFormat) -> av.VideoFrame:
     frame = av.VideoFrame(rgb.shape[1], rgb.shape[0], kind.pix_fmt)
-    for plane, codes in zip(frame.planes, rgb_to_yuv420(rgb, kind), strict=True):
+    for plane, codes in zip(frame.planes, rgb_to_yuv(rgb, kind), strict=True):
         rows = np.zeros((plane.height, plane.line_size // codes.itemsize), codes.dtype)
         rows[:, : codes.shape[1]] = codes
         plane.update(rows.tobytes())
@@ -178,26 +272,36 @@ def _frame(rgb: FloatImage, number: int, fps: Fraction, kind: MovieFormat) -> av
     return frame
 
 
-def rgb_to_yuv420(rgb: FloatImage, kind: MovieFormat = SDR) -> tuple[Plane, Plane, Plane]:
-    """Encode R'G'B' ``h w 3`` as limited-range Y', Cb and Cr, chroma at half the size.
+def rgb_to_yuv(rgb: FloatImage, kind: MovieFormat = SDR) -> tuple[Plane, Plane, Plane]:
+    """Encode R'G'B' ``h w 3`` as limited-range Y', Cb and Cr, chroma halved if the kind's is.
 
-    Chroma lies level with the left pixel of each pair and half way between both rows, where H.264
-    and HEVC have it unless told otherwise: 1 2 1 across, the mean of two downwards.
+    Halved chroma lies level with the left pixel of each pair and half way between both rows, where
+    H.264 and HEVC have it unless told otherwise: 1 2 1 across, the mean of two downwards.
 
     Source: ITU-T H.273, equations 20 to 25 and 38 to 40.
     """
-    codes = np.clip(rgb, 0, 1)
-    red, blue = kind.weights
+    luma, *chroma = rgb_to_ycc(np.clip(rgb, 0, 1), kind)
     step = 1 << (kind.bits - 8)
     depth: type[np.uint8 | np.uint16] = np.uint8 if kind.bits == 8 else np.uint16
+
+    def coded(full: FloatImage) -> Plane:
+        placed = _half(full) if kind.halved else full
+        return np.rint(placed * (224 * step) + 128 * step).astype(depth)
+
+    y: Plane = np.rint(luma * (219 * step) + 16 * step).astype(depth)
+    return y, coded(chroma[0]), coded(chroma[1])
+
+
+def _half(full: FloatImage) -> FloatImage:
+    padded = np.pad(full, ((0, 0), (1, 0)), mode="edge")
+    across = (padded[:, :-1:2] + 2 * padded[:, 1::2] + padded[:, 2::2]) / 4
+    return np.asarray((across[::2] + across[1::2]) / 2, np.float32)
+
+
+def rgb_to_ycc(codes: FloatImage, kind: MovieFormat) -> tuple[FloatImage, FloatImage, FloatImage]:
+    """Y' nominally in [0, 1], Cb and Cr nominally in [-0.5, 0.5], of R'G'B' ``... 3``."""
+    red, blue = kind.weights
     luma = red * codes[..., 0] + (1 - red - blue) * codes[..., 1] + blue * codes[..., 2]
-
-    def chroma(channel: int, weight: float) -> Plane:
-        full = (codes[..., channel] - luma) / np.float32(2 * (1 - weight))
-        padded = np.pad(full, ((0, 0), (1, 0)), mode="edge")
-        across = (padded[:, :-1:2] + 2 * padded[:, 1::2] + padded[:, 2::2]) / 4
-        half: FloatImage = (across[::2] + across[1::2]) / 2
-        return np.rint(half * (224 * step) + 128 * step).astype(depth)
-
-    y = np.rint(luma * (219 * step) + 16 * step).astype(depth)
-    return y, chroma(2, blue), chroma(0, red)
+    from_blue: FloatImage = (codes[..., 2] - luma) / np.float32(2 * (1 - blue))
+    from_red: FloatImage = (codes[..., 0] - luma) / np.float32(2 * (1 - red))
+    return luma, from_blue, from_red

@@ -65,7 +65,9 @@ class Frame:
         number: Frame number.
         rgb: `h w 3` float32; grey is replicated.
         alpha: `h w` float32 as stored, or None.
-        windows: Where the pixels lie.
+        windows: Where the pixels lie; the same for all frames of a plate.
+        own: Data window of this frame's file where it is another, inside of that one. Pixels
+            beyond it are nil, and stand for none.
         attributes: Other metadata worth carrying to a new file, under OpenImageIO's names, as
             `str`, `int`, `float`, `Fraction` or tuples of them; `smpte:TimeCode` is the raw pair.
     """
@@ -75,6 +77,7 @@ class Frame:
     alpha: FloatImage | None
     windows: Windows
     attributes: Mapping[str, object]
+    own: Windows | None = None
 
 
 class Plate(ABC):
@@ -130,6 +133,14 @@ class Plate(ABC):
         Raises:
             InputError: There is no such frame, or it is damaged or unlike the others.
         """
+
+    def inspect(self, number: int) -> Frame:
+        """Read one frame as it is, NaN and infinity included, which :meth:`read` refuses.
+
+        Raises:
+            InputError: As :meth:`read`, but for those.
+        """
+        return self.read(number)
 
     def file_of(self, number: int) -> Path:
         """The file that holds a frame of :attr:`frame_numbers`: a movie's is the same for all."""

@@ -1,4 +1,4 @@
-"""Frame rates, and SMPTE time code: a movie's text to the words an EXR holds for each frame."""
+"""Frame rates, and SMPTE time code: a movie's text, and the words an EXR holds for each frame."""
 
 from __future__ import annotations
 
@@ -54,6 +54,35 @@ def timecode_words(start: str, offset: int, fps: Fraction) -> tuple[int, int] | 
     hours, minutes = divmod(minutes, 60)
     word = _bcd(frames) | drop << 6 | _bcd(seconds) << 8 | second << 15 | _bcd(minutes) << 16
     return word | _bcd(hours % 24) << 24, 0
+
+
+def timecode_text(words: object, fps: Fraction) -> str | None:
+    """Write an EXR's `timeCode` as movies have it: the inverse of :func:`timecode_words`.
+
+    Args:
+        words: The time and flags word and the user word; anything else is no time code.
+        fps: Frames per second.
+
+    Returns:
+        The text; None where there is no time code, or none that the rate has.
+    """
+    rate = round(fps)
+    if not (isinstance(words, tuple) and len(words) == 2 and isinstance(words[0], int)):
+        return None
+    word = words[0] & 0xFFFFFFFF
+    frames = _from_bcd(word & 0x3F)
+    seconds, minutes = (_from_bcd(word >> shift & 0x7F) for shift in (8, 16))
+    hours = _from_bcd(word >> 24 & 0x3F)
+    if rate > _DROP_RATE:
+        frames = 2 * frames + (word >> 15 & 1)
+    if hours > 23 or minutes > 59 or seconds > 59 or not frames < rate <= 2 * _DROP_RATE:
+        return None
+    drop = word >> 6 & 1 and rate in (_DROP_RATE, 2 * _DROP_RATE)
+    return f"{hours:02}:{minutes:02}:{seconds:02}{';' if drop else ':'}{frames:02}"
+
+
+def _from_bcd(digits: int) -> int:
+    return (digits >> 4) * 10 + (digits & 0xF)
 
 
 def _number_with_drops(count: int) -> int:

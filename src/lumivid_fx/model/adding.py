@@ -24,16 +24,20 @@ from lumivid_fx.model.library import check_name, library_folder
 from lumivid_fx.model.lora import read_lora
 from lumivid_fx.model.manifest import MANIFEST_NAME, Manifest, read_manifest, write_manifest
 from lumivid_fx.model.parts import look_at, read_json, transformer_prefix, vae_prefix
-from lumivid_fx.model.published import DISTILLED, HDR_LORA, SCENE_EMBEDDING, require_published
+from lumivid_fx.model.published import (
+    DISTILLED,
+    HDR_LORA,
+    LTX_OVERLAP,
+    LTX_WINDOW,
+    SCENE_EMBEDDING,
+    require_published,
+)
 from lumivid_fx.model.ready import ready_file, write_ready
 from lumivid_fx.model.schedules import SCHEDULES
 from lumivid_fx.model.sources import Sources, open_sources
 
 FILES_NAME = "files.json"
 """Beside the manifest: path, size and SHA-256 of every file, for `verify`."""
-
-WINDOW, OVERLAP = 121, 25
-"""Frames of a window of LTX-2.3, and what two of them share."""
 
 VAE_TILE, VAE_FRAMES = 24, 12
 """Edge and length of its VAE's tiles, in latents: 768 pixels and 89 frames."""
@@ -196,8 +200,8 @@ def _manifest(name: str, given: Sequence[Given], lora_fusing: str) -> Manifest:
         transfer=None,
         sigmas=schedule if parts["upsampler"] else schedule[:1],
         native_size=None,
-        window_frames=WINDOW,
-        overlap_frames=OVERLAP,
+        window_frames=LTX_WINDOW,
+        overlap_frames=LTX_OVERLAP,
         grain_px=1,
         prompt_embedding=str(embedding),
         lora=str(hdr[0][0]),

@@ -15,25 +15,35 @@ never allocated.
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
 from diffusers import AutoencoderKLLTX2Video, LTX2VideoTransformer3DModel
 from diffusers.pipelines.ltx2.latent_upsampler import LTX2LatentUpsamplerModel
 from safetensors import SafetensorError
-from torch import Tensor
+from torch import Tensor, nn
 
 from lumivid_fx.color.transfer import Transfer
 from lumivid_fx.model.library import EMBEDDED, find_model
 from lumivid_fx.model.manifest import Manifest, read_manifest
 from lumivid_fx.model.parts import build, damaged, diffusers_part, look_at
-from lumivid_fx.model.placement import place
+from lumivid_fx.model.placement import RESIDENT, place
 from lumivid_fx.model.ready import read_ready
+from lumivid_fx.model.residency import BorrowedBlocks, Visit, Way
 from lumivid_fx.model.sources import Sources, context_width, embedding_entry, open_sources
 from lumivid_fx.model.video_only import build_video_transformer
 
-__all__ = ["EMBEDDED", "HdrModel", "load_model", "load_transformer"]
+__all__ = [
+    "EMBEDDED",
+    "HdrModel",
+    "load_model",
+    "load_transformer",
+    "read_model",
+    "working_type",
+]
 
 
 @dataclass(frozen=True)
@@ -49,6 +59,9 @@ class HdrModel:
         transfer: The curve it speaks.
         digest: SHA-256 over every file it was made of, and the LoRAs' strengths.
         lora: File and strength of the HDR LoRA, for the record.
+        way: How its weights are held.
+        blocks: The transformer's blocks where they take turns on the device, else None.
+        visits: Parts that are on the device only while they work, by their :func:`id`.
     """
 
     manifest: Manifest
@@ -59,6 +72,14 @@ class HdrModel:
     transfer: Transfer
     digest: str
     lora: tuple[str, float]
+    way: Way = RESIDENT
+    blocks: BorrowedBlocks | None = None
+    visits: Mapping[int, Visit] = field(default_factory=dict)
+
+    def present(self, part: nn.Module | None) -> AbstractContextManager[None]:
+        """Have a part, VAE or upsampler, on the device for a while."""
+        visit = self.visits.get(id(part))
+        return nullcontext() if visit is None else visit.there()
 
     @property
     def spatial_ratio(self) -> int:
@@ -89,7 +110,7 @@ def load_model(
     device: str = "cpu",
     dtype: torch.dtype | None = None,
 ) -> HdrModel:
-    """Load a model.
+    """Load a model, all of it on a device.
 
     Args:
         model: Its name in the library, or a folder with a manifest; None is the embedded model.
@@ -101,9 +122,29 @@ def load_model(
     Raises:
         InputError: A file is missing, damaged, or does not fit the others.
     """
+    dtype = dtype or working_type(device)
+    loaded = read_model(model, lora=lora, lora_strength=lora_strength, dtype=dtype)
+    return place(loaded, device)
+
+
+def working_type(device: str) -> torch.dtype:
+    """The type in which a device runs transformer and upsampler."""
+    return torch.float32 if device == "cpu" else torch.bfloat16
+
+
+def read_model(
+    model: str | os.PathLike[str] | None,
+    *,
+    lora: Path | None = None,
+    lora_strength: float = 1.0,
+    dtype: torch.dtype,
+) -> HdrModel:
+    """Read a model, whose weights are views of its files where they can be; it is placed nowhere.
+
+    Args and errors are those of :func:`load_model`.
+    """
     folder = find_model(model)
     manifest = read_manifest(folder)
-    dtype = dtype or (torch.float32 if device == "cpu" else torch.bfloat16)
     sources = open_sources(folder, manifest, lora, lora_strength)
     weights = read_ready(sources.ready_key(dtype), sources.transformer)
     if weights is None:
@@ -114,7 +155,7 @@ def load_model(
         larger = {name: tensor.to(dtype) for name, tensor in sources.upsampler.stream()}
         upsampler = build(LTX2LatentUpsamplerModel.from_config, sources.upsampler, larger)
     decoder = {name: tensor.float() for name, tensor in sources.vae.stream()}
-    loaded = HdrModel(
+    return HdrModel(
         manifest=manifest,
         transformer=transformer,
         vae=build(AutoencoderKLLTX2Video.from_config, sources.vae, decoder),
@@ -124,7 +165,6 @@ def load_model(
         digest=sources.digest(),
         lora=sources.hdr_lora(lora, lora_strength),
     )
-    return place(loaded, device)
 
 
 def load_transformer(folder: Path, dtype: torch.dtype | None = None) -> LTX2VideoTransformer3DModel:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from lumivid_fx.errors import InputError
 
@@ -53,6 +54,40 @@ PULLABLE = {"ltx-2.3-hdr": LTX_HDR}
 
 DISTILLED, UPSAMPLER, HDR_LORA, SCENE_EMBEDDING = (file.name for file in LTX_HDR)
 DISTILLED_LORA = "ltx-2.3-22b-distilled-lora-384-1.1.safetensors"
+
+LTX_2_3: dict[str, Any] = {
+    "gated_attn": True,
+    "cross_attn_mod": True,
+    "perturbed_attn": True,
+    "audio_gated_attn": True,
+    "audio_cross_attn_mod": True,
+    "rope_type": "split",
+    "use_prompt_embeddings": False,
+}
+"""LTX-2.3's published transformer config where it differs from diffusers' defaults, which are
+LTX-2.0's: 48 layers, 32 heads of 128, 128 channels."""
+
+LTX_2_3_VAE: dict[str, Any] = {
+    "block_out_channels": (256, 512, 1024, 1024),
+    "layers_per_block": (4, 6, 4, 2, 2),
+    "decoder_block_out_channels": (256, 512, 512, 1024),
+    "decoder_layers_per_block": (4, 6, 4, 2, 2),
+    "decoder_spatio_temporal_scaling": (True,) * 4,
+    "decoder_inject_noise": (False,) * 5,
+    "upsample_type": ("spatiotemporal", "spatiotemporal", "temporal", "spatial"),
+    "upsample_residual": (False,) * 4,
+    "upsample_factor": (2, 2, 1, 2),
+    "decoder_spatial_padding_mode": "zeros",
+    "spatial_compression_ratio": 32,
+    "temporal_compression_ratio": 8,
+}
+"""The same of its VAE: the config that diffusers' conversion writes for LTX-2.3."""
+
+LTX_CONTEXT_TOKENS = 1024
+"""Of the scene embedding that comes with the HDR IC-LoRA."""
+
+LTX_WINDOW, LTX_OVERLAP = 121, 25
+"""Frames of a window of LTX-2.3 as it is rendered here, and what two of them share."""
 
 _KNOWN = {file.name: file for file in LTX_HDR}
 

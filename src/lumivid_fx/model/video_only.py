@@ -13,7 +13,7 @@ that are asked for, as no block after it looks at the others.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import torch
@@ -68,6 +68,7 @@ def predict_velocity(
     positions: Tensor,
     context: Tensor,
     outputs: int = 1,
+    blocks: Iterable[Any] | None = None,
 ) -> tuple[Tensor, ...]:
     """Run the video stream once.
 
@@ -78,6 +79,7 @@ def predict_velocity(
         positions: Coordinates ``b 3 n 2`` of all tokens (seconds, pixels, pixels), groups in order.
         context: Prompt embedding ``b m d``, at the transformer's own width.
         outputs: How many of the groups, from the first, are wanted back.
+        blocks: The transformer's, as they come where they take turns on the device.
 
     Returns:
         Velocity ``b n c`` of each wanted group.
@@ -91,7 +93,7 @@ def predict_velocity(
     if getattr(transformer, "prompt_adaln", None) is not None:
         prompt_modulation, _ = _modulation(transformer.prompt_adaln, levels[:, :1], hidden.dtype)
     last = len(transformer.transformer_blocks) - 1
-    for index, block in enumerate(transformer.transformer_blocks):
+    for index, block in enumerate(transformer.transformer_blocks if blocks is None else blocks):
         kept = lengths[:outputs] if index == last else lengths
         step = (hidden, context, modulation, prompt_modulation, rotary, lengths, kept)
         if torch.is_grad_enabled() and transformer.gradient_checkpointing:

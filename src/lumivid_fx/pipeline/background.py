@@ -11,6 +11,8 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
+from time import perf_counter
 from types import TracebackType
 from typing import Generic, TypeVar
 
@@ -26,6 +28,21 @@ def how_many(frame_bytes: int, most: int) -> int:
     return max(1, min(most, MOST_BYTES // max(frame_bytes, 1)))
 
 
+@dataclass
+class Waits:
+    """How long a render stood still for files, in seconds.
+
+    Attributes:
+        first: Until its first window was read, ahead of which there is nothing to do.
+        read: For frames that were not read in time, those of the first window included.
+        write: For frames that were not written in time, the last ones included.
+    """
+
+    first: float = 0.0
+    read: float = 0.0
+    write: float = 0.0
+
+
 class ReadAhead(Iterator[Result], Generic[Item, Result]):
     """Results of some work on items, in order, worked out before they are asked for.
 
@@ -36,6 +53,9 @@ class ReadAhead(Iterator[Result], Generic[Item, Result]):
         items: In order.
         depth: How many results may wait.
         threads: How many items are worked on at once; results come in order all the same.
+
+    Attributes:
+        waited: Seconds that whoever asked has waited for results.
     """
 
     def __init__(
@@ -46,6 +66,7 @@ class ReadAhead(Iterator[Result], Generic[Item, Result]):
         threads: int = 1,
     ) -> None:
         self._work, self._items, self._depth = work, iter(items), depth
+        self.waited = 0.0
         self._thread = ThreadPoolExecutor(threads, "read-ahead")
         self._waiting: deque[Future[Result]] = deque()
         self._fill()
@@ -61,7 +82,9 @@ class ReadAhead(Iterator[Result], Generic[Item, Result]):
     def __next__(self) -> Result:
         if not self._waiting:
             raise StopIteration
+        start = perf_counter()
         result = self._waiting.popleft().result()
+        self.waited += perf_counter() - start
         self._fill()
         return result
 
@@ -87,10 +110,13 @@ class WriteBehind(Generic[Result]):
     Args:
         depth: How much work may wait.
         tell: Called by the caller's own thread with each result, in order.
+
+    Attributes:
+        waited: Seconds that the caller has waited for work to be done.
     """
 
     def __init__(self, depth: int, tell: Callable[[Result], None]) -> None:
-        self._depth, self._tell = depth, tell
+        self._depth, self._tell, self.waited = depth, tell, 0.0
         self._thread = ThreadPoolExecutor(1, "write-behind")
         self._waiting: deque[Future[Result]] = deque()
 
@@ -101,7 +127,7 @@ class WriteBehind(Generic[Result]):
             Exception: Whatever earlier work, or telling of it, raised.
         """
         if len(self._waiting) >= self._depth:
-            wait([self._waiting[0]])
+            self._wait()
         self.look()
         self._waiting.append(self._thread.submit(work))
 
@@ -127,7 +153,12 @@ class WriteBehind(Generic[Result]):
     ) -> None:
         try:
             while self._waiting:
-                wait([self._waiting[0]])
+                self._wait()
                 self.look()
         finally:
             self._thread.shutdown()
+
+    def _wait(self) -> None:
+        start = perf_counter()
+        wait([self._waiting[0]])
+        self.waited += perf_counter() - start

@@ -7,8 +7,12 @@ from __future__ import annotations
 
 import gc
 import os
+from typing import TYPE_CHECKING
 
 from lumivid_fx.errors import InputError, LumividError
+
+if TYPE_CHECKING:
+    import torch
 
 
 def choose_device(asked: str) -> str:
@@ -66,8 +70,18 @@ def free_memory() -> None:
         torch.cuda.empty_cache()
 
 
-def peak_memory() -> int:
-    """Bytes that tensors took on the GPU at most, so far; 0 without one."""
+def peak_memory(device: torch.device | None = None) -> int:
+    """Bytes that tensors took on a GPU at most since :func:`forget_peak`; 0 without one."""
     import torch
 
-    return int(torch.cuda.max_memory_allocated()) if torch.cuda.is_available() else 0
+    if not torch.cuda.is_available() or (device is not None and device.type != "cuda"):
+        return 0
+    return int(torch.cuda.max_memory_allocated(device))
+
+
+def forget_peak(device: torch.device) -> None:
+    """Count :func:`peak_memory` anew."""
+    import torch
+
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(device)

@@ -21,15 +21,13 @@ from typing import Protocol
 from lumivid_fx import __version__
 from lumivid_fx.errors import InputError
 from lumivid_fx.media import Plate, format_range
+from lumivid_fx.media.exr import DIGEST_ATTRIBUTE
 from lumivid_fx.pipeline.devices import kernels_name
 from lumivid_fx.pipeline.file_digests import FileDigests
 from lumivid_fx.pipeline.mask import ShotMask
 from lumivid_fx.pipeline.render_shot import ShotSettings
 from lumivid_fx.pipeline.shot_windows import ModelFacts
 from lumivid_fx.pipeline.windows import cut_windows
-
-DIGEST_ATTRIBUTE = "lumivid/digest"
-"""SHA-256 of a render's settings: frames that have the same one belong to one render."""
 
 CLIPPED_ATTRIBUTE = "lumivid/model_clipped"
 """Share of a frame's model samples that lay outside the model's curve."""
@@ -102,12 +100,15 @@ def _full_path(ocio: str) -> str:
 def plate_fingerprint(plate: Plate) -> str:
     """What tells a plate from others of its size and length: its first frame's pixels, as a hash.
 
+    Where that frame has a data window of its own, the place of it in the plate counts as well.
     Empty where that frame is damaged, which hinders no range without it.
     """
     try:
-        return hashlib.sha256(plate.read(plate.first_frame).rgb.tobytes()).hexdigest()
+        frame = plate.read(plate.first_frame)
     except InputError:
         return ""
+    placed = "" if frame.own is None else repr((frame.windows, frame.own))
+    return hashlib.sha256(frame.rgb.tobytes() + placed.encode()).hexdigest()
 
 
 class FramesByContent:

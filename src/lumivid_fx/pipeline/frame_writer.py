@@ -5,19 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import partial
 
 from lumivid_fx.color.transfer import ClipCount
-from lumivid_fx.media.exr import FRAME_ATTRIBUTE, OutputPattern, write_exr
+from lumivid_fx.media.data_windows import cut_out, own_window
+from lumivid_fx.media.exr import FRAME_ATTRIBUTE, GENERATED, OutputPattern, write_exr
 from lumivid_fx.pipeline.frame_file import FrameFile
 from lumivid_fx.pipeline.frame_keys import CLIPPED_ATTRIBUTE
 from lumivid_fx.pipeline.render_shot import FinishedFrame
-
-GENERATED = "lumivid.generated"
-"""Channel of a frame's mask, half float: 0 the plate's own pixel, 1 the model's.
-
-Nuke makes of it the channel ``generated`` of a layer ``lumivid``. No single letter such as ``Y``,
-which DWA compresses with loss as a part of the picture.
-"""
 
 
 @dataclass(frozen=True)
@@ -44,18 +39,19 @@ class FrameWriter:
         """Write one frame, whole or not at all; raises as :func:`write_exr` does."""
         source, clipped = finished.source, finished.clipped
         path = self.pattern.path(source.number)
+        cut = partial(cut_out, source)
         own = {FRAME_ATTRIBUTE: source.number, CLIPPED_ATTRIBUTE: _share(clipped)}
         half_clamped = write_exr(
             path,
-            finished.rgb,
-            source.alpha,
-            windows=source.windows,
+            cut(finished.rgb),
+            None if source.alpha is None else cut(source.alpha),
+            windows=own_window(source),
             attributes={**source.attributes, **self.marks, **own},
             chromaticities=self.chromaticities,
             interop_id=self.interop_id,
             fps=self.fps,
             compression=self.compression,
-            layers={} if finished.generated is None else {GENERATED: finished.generated},
+            layers={} if finished.generated is None else {GENERATED: cut(finished.generated)},
         )
         return FrameFile(source.number, path, "rendered", clipped, half_clamped)
 

@@ -57,12 +57,12 @@ def to_vae_range(codes: Tensor) -> Tensor:
     """
     if float(codes.min()) < 0 or float(codes.max()) > 1:
         raise ValueError(f"codes must lie in [0, 1], got [{codes.min():.4f}, {codes.max():.4f}]")
-    return codes.transpose(0, 1)[None] * 2 - 1
+    return (codes.transpose(0, 1)[None] * 2).sub_(1)
 
 
 def from_vae_range(pixels: Tensor) -> Tensor:
     """The VAE's ``1 c f h w`` in [-1, 1] to codes ``f c h w``, not clamped."""
-    return (pixels[0].transpose(0, 1) + 1) / 2
+    return (pixels[0].transpose(0, 1) + 1).div_(2)
 
 
 def halve(pixels: Tensor) -> Tensor:

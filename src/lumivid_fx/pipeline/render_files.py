@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import partial
 from pathlib import Path
@@ -18,14 +18,16 @@ from lumivid_fx.color.spaces import ColorSpaces
 from lumivid_fx.color.transfer import ClipCount
 from lumivid_fx.errors import InputError
 from lumivid_fx.media import Plate, open_plate, parse_range
+from lumivid_fx.media.exr import DIGEST_ATTRIBUTE
 from lumivid_fx.media.plate import is_movie
 from lumivid_fx.media.whole_file import remove_leftovers
 from lumivid_fx.model.checkpoint import HdrModel, load_model
-from lumivid_fx.pipeline.background import WriteBehind, how_many
+from lumivid_fx.pipeline.background import Waits, WriteBehind, how_many
+from lumivid_fx.pipeline.devices import forget_peak, peak_memory
 from lumivid_fx.pipeline.file_digests import FileDigests
+from lumivid_fx.pipeline.fitting import Fit, Fitted, MemoryReport
 from lumivid_fx.pipeline.frame_file import FrameFile, InOrder
 from lumivid_fx.pipeline.frame_keys import (
-    DIGEST_ATTRIBUTE,
     FramesByContent,
     FrameStore,
     frame_marks,
@@ -66,6 +68,8 @@ class RenderReport:
         cached: How many came out of the store.
         model_clipped: Model samples outside the curve, clamped to it.
         half_clamped: Samples beyond half float, clamped to +-65504.
+        waits: How long the model stood still for files.
+        memory: What was planned and what came of it, where there was a plan.
     """
 
     frames: list[Path]
@@ -74,6 +78,8 @@ class RenderReport:
     cached: int
     model_clipped: ClipCount
     half_clamped: int
+    waits: Waits
+    memory: MemoryReport | None = None
 
 
 def render(
@@ -83,6 +89,7 @@ def render(
     frames: str | None = None,
     settings: ShotSettings | None = None,
     model: HdrModel | Callable[[], HdrModel | RenderedWindows] | str | None = None,
+    fit: Fit | None = None,
     ocio: str | None = None,
     compression: str = "zip",
     overwrite: bool = False,
@@ -102,6 +109,7 @@ def render(
         model: A loaded model, what loads it once the plate has been looked at (or gives windows
             that were rendered elsewhere), or a model's name in the library or its folder; None
             loads the embedded one.
+        fit: Puts the model where it runs, once it is known what for; None leaves it where it is.
         ocio: A studio's OCIO config; None is the built-in one.
         compression: EXR compression.
         overwrite: Render again what is there already.
@@ -143,17 +151,12 @@ def render(
         for path in [pattern.path(number) for number in left[:1]]:
             require_elsewhere(path, source)
             require_writable(path)
-        used = _loaded(model)
-        fill = partial(
-            choose_windows,
-            length=used.manifest.window_frames,
-            overlap=used.manifest.overlap_frames,
-            ratio=used.temporal_ratio,
-        )
-        settings, fingerprint = fill(settings), plate_fingerprint(ahead)
+        used, settings, fitted = _fitted(_loaded(model), settings, fit, ahead)
+        fingerprint = plate_fingerprint(ahead)
+        tried = [_filled(used, each) for each in earlier.settings]
         marks, *others = (
             frame_marks(each, used, ocio, ahead, fingerprint, mask)
-            for each in (settings, *map(fill, earlier.settings))
+            for each in (settings, *tried, *(fitted.alternatives if fitted else ()))
         )
         missing = missing_frames(
             source,
@@ -195,13 +198,15 @@ def render(
             fps,
             compression,
         )
-        written: list[FrameFile] = []
+        written, waits = list[FrameFile](), Waits()
 
         def tell(frame: FrameFile) -> None:
             written.append(frame)
             order.add(frame)
             by_content.keep(frame.number, frame.path)
 
+        if isinstance(used, HdrModel):
+            forget_peak(used.device)
         with WriteBehind(how_many(frame_bytes(behind), FULL_FRAMES), tell) as writing:
             for finished in render_shot(
                 ahead,
@@ -213,6 +218,7 @@ def render(
                 todo,
                 _looking(writing, on_progress),
                 mask=mask,
+                waits=waits,
             ):
                 writing.add(partial(writer.write, finished))
     return RenderReport(
@@ -222,6 +228,8 @@ def render(
         cached=len(missing) - len(todo),
         model_clipped=sum((frame.clipped for frame in written), ClipCount()),
         half_clamped=sum(frame.half_clamped for frame in written),
+        waits=replace(waits, write=writing.waited),
+        memory=_memory(fitted) if written else None,
     )
 
 
@@ -232,6 +240,31 @@ def _loaded(
     if isinstance(model, HdrModel):
         return model
     return model() if callable(model) else load_model(model)
+
+
+def _fitted(
+    model: HdrModel | RenderedWindows, settings: ShotSettings, fit: Fit | None, plate: Plate
+) -> tuple[HdrModel | RenderedWindows, ShotSettings, Fitted | None]:
+    """The model where it runs, the settings with nothing left open, and what was planned."""
+    settings = _filled(model, settings)
+    if fit is None or not isinstance(model, HdrModel):
+        return model, settings, None
+    fitted = fit(model, settings, (plate.height, plate.width, len(plate.frame_numbers)))
+    return fitted.model, fitted.settings, fitted
+
+
+def _filled(model: HdrModel | RenderedWindows, settings: ShotSettings) -> ShotSettings:
+    """The settings with windows and overlaps of the model where nothing was said."""
+    manifest, ratio = model.manifest, model.temporal_ratio
+    return choose_windows(settings, manifest.window_frames, manifest.overlap_frames, ratio)
+
+
+def _memory(fitted: Fitted | None) -> MemoryReport | None:
+    """The plan beside what the allocator counted."""
+    if fitted is None or fitted.plan is None:
+        return None
+    chosen = fitted.plan.chosen
+    return MemoryReport(chosen.way.name, chosen.peak, peak_memory(fitted.model.device))
 
 
 def _first_look(source: str, ocio: str | None) -> FileDigests:

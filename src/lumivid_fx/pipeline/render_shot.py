@@ -19,7 +19,7 @@ from lumivid_fx.color.transfer import ClipCount
 from lumivid_fx.media import Frame, Plate
 from lumivid_fx.media.image_file import UNASSOCIATED
 from lumivid_fx.model.checkpoint import HdrModel
-from lumivid_fx.pipeline.background import ReadAhead, how_many
+from lumivid_fx.pipeline.background import ReadAhead, Waits, how_many
 from lumivid_fx.pipeline.detail import WindowDetail, window_detail
 from lumivid_fx.pipeline.ingest import Ingest, Pixels, SmallFrame, SmallFrames
 from lumivid_fx.pipeline.mask import ShotMask
@@ -132,6 +132,7 @@ def render_shot(
     on_progress: ProgressCallback,
     *,
     mask: ShotMask | None = None,
+    waits: Waits | None = None,
 ) -> Iterator[FinishedFrame]:
     """Render the wanted frames of a plate, in order.
 
@@ -145,6 +146,7 @@ def render_shot(
         wanted: Frame numbers to render; the windows they lie in are rendered whole.
         on_progress: Progress and cancel.
         mask: Where the model speaks; None is everywhere.
+        waits: Where to note how long frames were waited for.
 
     Yields:
         Finished frames; when one arrives it is final.
@@ -167,6 +169,7 @@ def render_shot(
     seen = sorted({i for w in needed for i in range(w.first, w.last + 1)})
     whole = [behind.frame_numbers[index] for index in indices]
     window_length = max((w.last + 1 - w.first for w in needed), default=1)
+    waits = waits or Waits()
     with (
         ReadAhead(reduced, seen, how_many(small.frame_bytes, window_length)) as coming,
         ReadAhead(full, whole, how_many(frame_bytes(behind), FULL_FRAMES)) as frames,
@@ -177,6 +180,7 @@ def render_shot(
             while window.last not in small.frames:
                 index, frame = next(coming)
                 small.frames[index] = frame
+            waits.first = waits.first or coming.waited
 
             def step(phase: str, done: int, steps: int, place: int = place) -> None:
                 on_progress(Progress(phase, done, steps, place + 1, len(needed)))
@@ -186,6 +190,7 @@ def render_shot(
             until = needed[place + 1].first if place + 1 < len(needed) else window.last + 1
             while indices and indices[0] < until:
                 yield _merge(indices.pop(0), live, *next(frames), shot.ingest, settings)
+            waits.read = coming.waited + frames.waited
 
 
 def frame_bytes(plate: Plate) -> int:
@@ -230,9 +235,9 @@ def _render(
         for frame in codes
     ]
     known = ingest.known_small if ingest.has_known else None
-    bounded = ingest.from_model(codes.clamp(black, 1))
+    codes = ingest.from_model(codes.clamp(black, 1))
     detail = window_detail(
-        bounded, display, covered, exposed, known, model.transfer, model.manifest.grain_px
+        codes, display, covered, exposed, known, model.transfer, model.manifest.grain_px
     )
     bright = any(small.frames[i].holds_more for i in range(window.first, window.last + 1))
     return _Rendered(window, detail, clipped, bright)

@@ -76,22 +76,26 @@ def render_window(
     latents = _run_stage(model, reference, None, first, 0, sampling, on_step)
     if stages == 2:
         reference = _encode(model, pixels, sampling)
-        larger = upsample(model, latents)
+        with model.present(model.upsampler):
+            larger = upsample(model, latents)
         latents = _run_stage(model, reference, larger, first, 1, sampling, on_step)
+    del pixels, codes
     decoded = from_vae_range(_decode(model, latents, sampling))
     return decoded[:: 2 if sampling.high_quality else 1, :, :height, :width].cpu()
 
 
 def _encode(model: HdrModel, pixels: Tensor, sampling: Sampling) -> Tensor:
-    if sampling.reference_tilers:
-        return reference_tilers.encode(model, pixels)
-    return encode(model, pixels, sampling.vae_tile or sampling.tile, sampling.vae_frames)
+    with model.present(model.vae):
+        if sampling.reference_tilers:
+            return reference_tilers.encode(model, pixels)
+        return encode(model, pixels, sampling.vae_tile or sampling.tile, sampling.vae_frames)
 
 
 def _decode(model: HdrModel, latents: Tensor, sampling: Sampling) -> Tensor:
-    if sampling.reference_tilers:
-        return reference_tilers.decode(model, latents)
-    return decode(model, latents, sampling.vae_tile or sampling.tile, sampling.vae_frames)
+    with model.present(model.vae):
+        if sampling.reference_tilers:
+            return reference_tilers.decode(model, latents)
+        return decode(model, latents, sampling.vae_tile or sampling.tile, sampling.vae_frames)
 
 
 def pack(latents: Tensor) -> Tensor:
@@ -210,6 +214,7 @@ def _tile_velocity(
         coordinates.repeat(1, 1, 2, 1),
         model.context,
         outputs=count,
+        blocks=model.blocks,
     )
     parts = [unpack(v.float(), frames, height, width) for v in velocity]
     return torch.cat(parts, dim=1)

@@ -8,11 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lumivid_fx.errors import InputError
-from lumivid_fx.media.exr import OutputPattern, read_attributes
+from lumivid_fx.media.exr import DIGEST_ATTRIBUTE, OutputPattern, read_attributes
 from lumivid_fx.media.frame_range import find_frames
 from lumivid_fx.media.image_file import IMAGE_FORMATS
 from lumivid_fx.media.plate import is_movie
-from lumivid_fx.pipeline.frame_keys import DIGEST_ATTRIBUTE
 from lumivid_fx.pipeline.preflight import require_elsewhere
 from lumivid_fx.pipeline.render_shot import ShotSettings
 

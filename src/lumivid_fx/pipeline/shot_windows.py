@@ -146,7 +146,8 @@ class ShotWindows:
             RenderError: The model gave values that are no numbers.
         """
         repeats = window.padded - len(display)
-        padded = torch.cat([display, display[-1:].expand(repeats, -1, -1, -1)])
+        last = display[-1:].expand(repeats, -1, -1, -1)
+        padded = torch.cat([display, last]) if repeats else display
         codes = render_window(model, padded, window.first, self.sampling, step)[: len(display)]
         if not bool(torch.isfinite(codes).all()):
             raise RenderError(

@@ -108,4 +108,4 @@ def over_tiles(
         columns = slice(tile.columns.start * scale, tile.columns.stop * scale)
         whole[..., rows, columns] += part * weight
         total[rows, columns] += weight
-    return whole / total
+    return whole.div_(total)

@@ -73,28 +73,28 @@ def decode(
         frames: Length of a tile in latents, None for no tiles.
 
     Returns:
-        Pixels on the model's device; where there is more than one tile in time, in main memory.
+        Pixels on the model's device; of more than one tile, in main memory.
     """
     raw = denormalised(model, latents)
     time = model.temporal_ratio
     count, height, width = raw.shape[-3:]
     tiles = cut_tiles(height, width, tile)
+    spans = cut_axis(count, frames or count, TIME_OVERLAP)
 
     def run(span: Span) -> Tensor:
         clip = raw[:, :, span.start : span.stop]
 
         def one(part: Tile) -> Tensor:
             pixels: Tensor = model.vae.decode(part.crop(clip)).sample
-            return pixels
+            return pixels if len(tiles) * len(spans) == 1 else pixels.cpu()
 
         return over_tiles(one, tiles, height, width, model.spatial_ratio)
 
-    spans = cut_axis(count, frames or count, TIME_OVERLAP)
     if len(spans) == 1:
         return run(spans[0])
     whole, total = torch.empty(0), torch.zeros((count - 1) * time + 1, 1, 1)
     for span in spans:
-        part = run(span).cpu()
+        part = run(span)
         if not whole.numel():
             whole = part.new_zeros(*part.shape[:2], len(total), *part.shape[-2:])
         weight = frame_weights(span, time)[:, None, None]

@@ -19,27 +19,13 @@ from torch.autograd.graph import saved_tensors_hooks
 
 from lumivid_fx.errors import InputError
 from lumivid_fx.model.library import find_model
+from lumivid_fx.model.published import LTX_2_3, LTX_CONTEXT_TOKENS
 from lumivid_fx.model.video_only import build_video_transformer
 from lumivid_fx.train.adapter import add_lora, lora_velocity
 from lumivid_fx.train.latents import Geometry, size_bytes
 from lumivid_fx.train.recipe import Recipe
 
-LTX_2_3: dict[str, Any] = {
-    "gated_attn": True,
-    "cross_attn_mod": True,
-    "perturbed_attn": True,
-    "audio_gated_attn": True,
-    "audio_cross_attn_mod": True,
-    "rope_type": "split",
-    "use_prompt_embeddings": False,
-}
-"""LTX-2.3's published config where it differs from diffusers' defaults, which are LTX-2.0's: 48
-layers, 32 heads of 128, 128 channels."""
-
 LTX_GEOMETRY = Geometry(channels=128, spatial=32, temporal=8)
-
-CONTEXT_TOKENS = 1024
-"""Of the scene embedding that comes with the HDR IC-LoRA."""
 
 LEARNED_BYTES = 4 + 4 + 8 + 4
 """A learned parameter in float32: itself, its gradient, AdamW's two moments, its average."""
@@ -171,14 +157,14 @@ def _run_on_meta(
         return tensor
 
     heads, both = int(transformer.config.num_attention_heads), (tokens, 2 * tokens)
-    scores_of = {(heads * batch, q, k) for q in both for k in (2 * tokens, CONTEXT_TOKENS)}
+    scores_of = {(heads * batch, q, k) for q in both for k in (2 * tokens, LTX_CONTEXT_TOKENS)}
     scores_of |= {(heads, q, k) for _, q, k in scores_of}
     with torch.device("meta"):
         channels = int(transformer.config.in_channels)
         width = int(transformer.config.cross_attention_dim)
         target, reference = (torch.empty(batch, tokens, channels, dtype=working) for _ in range(2))
         sigmas = torch.empty(batch)
-        context = torch.empty(1, CONTEXT_TOKENS, width, dtype=working)
+        context = torch.empty(1, LTX_CONTEXT_TOKENS, width, dtype=working)
     with saved_tensors_hooks(keep, lambda tensor: tensor):
         velocity = lora_velocity(
             transformer, target, reference, sigmas, context, grid, recipe.clips.fps, bf16=False

@@ -61,6 +61,7 @@ class Caller:
         follows: By job.
         outbox: Answers that could not be sent yet.
         outbox_bytes: Their size.
+        left: Whether it cannot be reached any more; what it said before may still have to be heard.
     """
 
     owner: str
@@ -69,14 +70,19 @@ class Caller:
     follows: dict[str, Follow] = field(default_factory=dict)
     outbox: deque[Sequence[Buffer]] = field(default_factory=deque)
     outbox_bytes: int = 0
+    left: bool = False
 
 
 class Callers:
     """All connections, by routing id.
 
+    A client that ends says its last words and hangs up. Sending to it fails from then on, while
+    what it said still waits to be read, acks above all: its session is kept for that, until it has
+    been silent for long.
+
     Args:
         send: How to send.
-        on_gone: Called with a connection that has been forgotten.
+        on_gone: Called with a connection that has hung up, or has been forgotten.
     """
 
     def __init__(self, send: Send, on_gone: Callable[[bytes, Caller], None]) -> None:
@@ -85,10 +91,10 @@ class Callers:
         self._callers: dict[bytes, Caller] = {}
 
     def __len__(self) -> int:
-        return len(self._callers)
+        return sum(not caller.left for caller in self._callers.values())
 
     def __iter__(self) -> Iterator[tuple[bytes, Caller]]:
-        return iter(list(self._callers.items()))
+        return iter([(who, caller) for who, caller in self._callers.items() if not caller.left])
 
     def heard(self, identity: bytes, owner: str, now: float) -> Caller:
         """The connection that has just said something, known or new."""
@@ -105,7 +111,7 @@ class Callers:
         parts = pack(message)
         taken = False if caller is not None and caller.outbox else self._send(identity, parts)
         if taken is None:
-            self.forget(identity)
+            self._leave(identity)
         elif not taken and caller is not None:
             caller.outbox.append(parts)
             caller.outbox_bytes += _size(parts)
@@ -119,7 +125,7 @@ class Callers:
             return False
         taken = self._send(identity, parts)
         if taken is None:
-            self.forget(identity)
+            self._leave(identity)
         return bool(taken)
 
     def forget(self, identity: bytes) -> None:
@@ -131,17 +137,26 @@ class Callers:
     def tick(self, now: float) -> bool:
         """Send what waited, forget the silent; whether something still waits."""
         stuck = False
-        for identity, caller in self:
+        for identity, caller in list(self._callers.items()):
             if now > caller.heard + SILENCE_S:
                 self.forget(identity)
             stuck |= self._empty_outbox(identity, caller)
         return stuck
 
+    def _leave(self, identity: bytes) -> None:
+        """A connection has hung up."""
+        caller = self._callers.get(identity)
+        if caller is not None and not caller.left:
+            caller.left = True
+            caller.outbox.clear()
+            caller.outbox_bytes = 0
+            self._on_gone(identity, caller)
+
     def _empty_outbox(self, identity: bytes, caller: Caller) -> bool:
         while caller.outbox:
             taken = self._send(identity, caller.outbox[0])
             if taken is None:
-                self.forget(identity)
+                self._leave(identity)
                 return False
             if not taken:
                 return True

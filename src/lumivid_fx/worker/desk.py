@@ -127,7 +127,8 @@ class Desk:
             case m.Put():
                 self._put(identity, live, message, payload)
             case m.Attach():
-                self._delivery.follow(identity, caller, live, message)
+                if not caller.left:
+                    self._delivery.follow(identity, caller, live, message)
                 self._accept(identity, message.id, live, dup=True)
             case m.Credit():
                 follow = caller.follows.get(message.job)
@@ -152,7 +153,7 @@ class Desk:
                 f"this worker ({__version__}) speaks version {m.VERSION} of the protocol, and the "
                 "client another; update the older of the two",
             )
-        caller.session = hello.session
+        caller.session, caller.left = hello.session, False
         welcome = m.Welcome(
             re=hello.id,
             version=m.VERSION,

@@ -1,13 +1,13 @@
 """What is tried when memory runs out: rungs of a ladder, each needing less than the one above.
 
-    0            as asked
+    0            as asked; on a GPU by plan
     1            the same, after all that nobody holds was given back: the same bits
-    2, ...       tiles of half the latents' edge, then of a quarter
+    2, 3         on a GPU: planned again for a part of its memory, the next way of the plan
+    then         tiles of half the latents' edge, then of a quarter
     then         shorter windows as well, halved down to what still shows motion
 
 Tiles come before windows: what they change is local and small, while a shorter window sees less of
-the motion. Weights are not moved out of the GPU's memory yet: that needs the model room's memory
-plans.
+the motion.
 """
 
 from __future__ import annotations
@@ -25,6 +25,9 @@ LEAST_LATENTS = 2
 """Shortest window that is fallen back to, in latents after the first: 17 frames where a latent
 covers 8. In 9 frames the model sees no motion to speak of."""
 
+SHARES = (0.85, 0.7)
+"""Of a GPU's memory that a plan is given after one that was given all of it did not hold."""
+
 
 @dataclass(frozen=True)
 class Rung:
@@ -33,13 +36,17 @@ class Rung:
     Attributes:
         settings: What it goes by.
         note: What that means for the result, as a sentence for the artist; empty as asked.
+        share: Of the GPU's memory that a plan may take.
     """
 
     settings: ShotSettings
     note: str = ""
+    share: float = 1.0
 
 
-def rungs(settings: ShotSettings, *, edge: int, frames: int, ratio: int = 8) -> list[Rung]:
+def rungs(
+    settings: ShotSettings, *, edge: int, frames: int, ratio: int = 8, planned: bool = False
+) -> list[Rung]:
     """The ladder of a render, from what was asked down to the least that makes sense.
 
     Args:
@@ -47,6 +54,7 @@ def rungs(settings: ShotSettings, *, edge: int, frames: int, ratio: int = 8) -> 
         edge: Longest edge of what the model is shown, in latents; see :func:`latent_edge`.
         frames: Frames of the plate.
         ratio: Frames a latent covers.
+        planned: Whether renders are fitted to the device by plan.
 
     Returns:
         Two rungs at least.
@@ -55,13 +63,17 @@ def rungs(settings: ShotSettings, *, edge: int, frames: int, ratio: int = 8) -> 
         Rung(settings),
         Rung(settings, "memory ran out: tried again with all of it freed, which changes nothing"),
     ]
+    share = 1.0
+    for share in SHARES if planned else ():
+        note = f"memory ran out: planned again for {share:.0%} of what is free on the GPU"
+        ladder.append(Rung(settings, note, share))
     asked = before = min(settings.tile or edge, edge)
     told = ""
     for tile in (max(MIN_TILE, asked // part) for part in (2, 4)):
         if 4 * tile <= 3 * before:  # less than that spares too little to be worth a try
             before, told = tile, f" in tiles of {tile} latents"
             note = f"memory ran out: rendered{told}, which may change soft highlights slightly"
-            ladder.append(Rung(replace(settings, tile=tile), note))
+            ladder.append(Rung(replace(settings, tile=tile), note, share))
     least = ladder[-1].settings
     window = min(settings.window or 0, round_up_frames(frames, ratio))
     while (shorter := _halved(window, ratio)) < window:
@@ -72,7 +84,7 @@ def rungs(settings: ShotSettings, *, edge: int, frames: int, ratio: int = 8) -> 
             f"memory ran out: rendered {window} frames at a time{told}, which may change "
             "highlights and how they move"
         )
-        ladder.append(Rung(fitted, note))
+        ladder.append(Rung(fitted, note, share))
     return ladder
 
 

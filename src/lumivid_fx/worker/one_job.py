@@ -5,16 +5,18 @@ from __future__ import annotations
 import hashlib
 import logging
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 import msgspec
 
-from lumivid_fx.errors import InputError, LumividError
+from lumivid_fx.errors import InputError, LumividError, OutOfMemoryError
 from lumivid_fx.model.checkpoint import HdrModel
 from lumivid_fx.model.manifest import Manifest, read_manifest
 from lumivid_fx.model.schedules import SCHEDULES
 from lumivid_fx.pipeline.devices import device_name, free_memory, is_out_of_memory, peak_memory
 from lumivid_fx.pipeline.file_digests import file_digest
+from lumivid_fx.pipeline.fitting import Fitted, PlateSize
 from lumivid_fx.pipeline.frame_keys import FrameStore
 from lumivid_fx.pipeline.preflight import choose_windows
 from lumivid_fx.pipeline.render_files import open_whole, render
@@ -114,6 +116,7 @@ class _Job:
         self._source = ""
         self._target = ""
         self._spoilt: set[int] = set()
+        self._planned: list[ShotSettings] = []
 
     def run(self) -> None:
         """Render what is not finished yet.
@@ -172,31 +175,42 @@ class _Job:
     def _fits(self, ladder: list[Rung], number: int) -> bool:
         """Render by one rung of the ladder; whether there was memory for it."""
         try:
-            render(
+            report = render(
                 self._source,
                 self._target,
                 frames=self._request.frames,
                 settings=ladder[number].settings,
                 model=self._load,
+                fit=partial(self._fit, share=ladder[number].share),
                 ocio=self._request.ocio,
                 compression=self._request.compression,
                 overwrite=self._request.overwrite and not self._pixels,
                 earlier=Earlier(
                     finished=frozenset(self._reports.finished),
                     spoilt=self._spoilt - self._reports.finished,
-                    settings=[rung.settings for rung in ladder[:number]],
+                    settings=[*(rung.settings for rung in ladder[:number]), *self._planned],
                 ),
                 store=self._store,
                 on_start=self._reports.on_start,
                 on_progress=self._reports.on_progress,
                 on_frame=self._reports.on_frame,
             )
-        except (MemoryError, RuntimeError) as error:
-            if not is_out_of_memory(error):
+        except (MemoryError, RuntimeError, OutOfMemoryError) as error:
+            if not isinstance(error, OutOfMemoryError) and not is_out_of_memory(error):
                 raise
             log.warning("memory ran out in job %s: %s", self._order.job, error)
             return False
+        if report.memory is not None:
+            log.info("job %s, memory, %s", self._order.job, report.memory)
         return True
+
+    def _fit(
+        self, model: HdrModel, settings: ShotSettings, size: PlateSize, share: float
+    ) -> Fitted:
+        self._reports.phase("fitting the model to the device")
+        fitted = self._models.fit(model, settings, size, share)
+        self._planned.append(fitted.settings)
+        return fitted
 
     def _load(self) -> HdrModel:
         self._reports.phase("loading the model")
@@ -216,7 +230,13 @@ class _Job:
                 model.spatial_ratio,
                 len(asked.sigmas or manifest.sigmas),
             )
-            return rungs(filled, edge=edge, frames=len(plate.frame_numbers), ratio=ratio)
+            return rungs(
+                filled,
+                edge=edge,
+                frames=len(plate.frame_numbers),
+                ratio=ratio,
+                planned=self._models.planned,
+            )
 
 
 def _plain(said: str) -> str:

@@ -16,7 +16,7 @@ from torch import Tensor
 from lumivid_fx.errors import InputError
 from lumivid_fx.farm.plan_file import Plan
 from lumivid_fx.farm.planned_model import PlannedModel, planned_settings
-from lumivid_fx.farm.window_file import TILES, WindowMarks, look_at_window, read_window
+from lumivid_fx.farm.window_file import WindowMarks, look_at_window, read_window
 from lumivid_fx.farm.window_task import require_unchanged
 from lumivid_fx.media import format_range
 from lumivid_fx.pipeline.frame_file import FrameFile
@@ -79,7 +79,7 @@ def stitch(
         plan.source,
         plan.target,
         frames=request.frames,
-        settings=replace(settings, **dict(zip(TILES, tiles, strict=True))),
+        settings=replace(settings, tile=tiles[0], vae_tile=tiles[1], vae_frames=tiles[2]),
         model=lambda: WindowFiles(plan, torch.device(device), model),
         ocio=request.ocio,
         compression=request.compression,

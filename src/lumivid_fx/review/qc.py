@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
+from itertools import groupby
 from typing import Literal
 
 import numpy as np
@@ -40,6 +41,9 @@ Kind = Literal[
 
 BLACK = 2.0**-12
 """Light up to which a frame is black where nothing in it is brighter, nine stops below mid grey."""
+
+FADED = 3.0
+"""Stops below a plate's usual level at which a frame may well be the last of a fade to black."""
 
 REACH = 4
 """Frames before and after that a step is held against."""
@@ -212,6 +216,8 @@ class Inspection:
             before, before_number = seen, number
             if on_frame is not None:
                 on_frame(done, len(self._reel.numbers))
+        if self._against is None:
+            self._judge_black()
         self.cuts = [change.frame for change in changes if change.step.is_cut]
         for place, change in enumerate(changes):
             self.findings += self._judge_change(change, _around(changes, place))
@@ -256,8 +262,8 @@ class Inspection:
         )
         source, digest = self._source_cells(number)
         black = facts.brightest <= BLACK
-        if black and (source is None or source.max() > FLOOR_STOPS + 1):
-            self._find(number, "black", None, "is black")
+        if black and source is not None and source.max() > FLOOR_STOPS + 1:
+            self._find(number, "black", None, "is black, and the source is not")
         return _Seen(facts, _digest(rgb), cells, source, digest, black)
 
     def _source_cells(self, number: int) -> tuple[FloatImage | None, bytes]:
@@ -310,6 +316,35 @@ class Inspection:
             told = f"has {facts.overflow} of its samples at half float's end, {HALF_MAX:.0f}"
             self._find(number, "overflow", facts.overflow, told)
 
+    def _judge_black(self) -> None:
+        """Without a source, black is a fault but where a fade leads to it."""
+        lit = [facts.level for facts in self.facts if facts.brightest > BLACK]
+        bright = float(np.median(lit)) - FADED if lit else 0.0
+        runs = groupby(self.facts, key=lambda facts: facts.brightest <= BLACK)
+        lit_before: FrameFacts | None = None
+        waiting: list[FrameFacts] = []
+        for black, run in runs:
+            frames = list(run)
+            if black:
+                waiting = frames
+                continue
+            self._judge_run(lit_before, waiting, frames[0], bright)
+            lit_before, waiting = frames[-1], []
+        self._judge_run(lit_before, waiting, None, bright)
+
+    def _judge_run(
+        self,
+        before: FrameFacts | None,
+        run: Sequence[FrameFacts],
+        after: FrameFacts | None,
+        bright: float,
+    ) -> None:
+        """Black frames between two that are not: a fault where one of those is bright."""
+        beside = [facts.level for facts in (before, after) if facts is not None]
+        if not beside or max(beside) > bright:
+            for facts in run:
+                self._find(facts.frame, "black", None, "is black")
+
     def _judge_change(self, change: _Change, around: Sequence[_Change]) -> Iterator[Finding]:
         """Hold a change against the source and the frames around it."""
         number = change.frame
@@ -325,10 +360,15 @@ class Inspection:
             return
         if not change.comparable:
             return
-        level = change.level - float(np.median([c.level for c in around] or [0.0]))
+        usual = float(np.median([c.level for c in around] or [0.0]))
+        level = change.level - usual
+        allowed = self.limits.jump + abs(usual) / 2
+        if change.source is None:  # a fade to black grows steeper, by up to 1.7 times a frame
+            same_way = [c.level * np.sign(level) for c in around if _next(c, change)]
+            allowed += 2 * max(0.0, max(same_way, default=0.0))
         unrest = max([c.unrest for c in around], default=np.inf)
         at_join = number in self.joins
-        if abs(level) > self.limits.jump:
+        if abs(level) > allowed:
             told = f"is {abs(level):.2f} stops {'brighter' if level > 0 else 'darker'}"
             where = ", where two windows are joined" if at_join else ""
             kind: Kind = "seam" if at_join else "jump"
@@ -342,6 +382,10 @@ class Inspection:
 
     def _find(self, number: int, kind: Kind, value: float | None, told: str) -> None:
         self.findings.append(Finding(number, kind, value, told))
+
+
+def _next(one: _Change, other: _Change) -> bool:
+    return abs(one.frame - other.frame) == 1
 
 
 def _around(changes: Sequence[_Change], place: int) -> list[_Change]:

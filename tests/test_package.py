@@ -26,10 +26,12 @@ HEAVY = {
     "numpy",
     "peft",
     "scipy",
+    "starlette",
     "torch",
     "transformers",
+    "uvicorn",
 }
-"""Libraries of the worker extra that a client need not have and `--help` must not wait for."""
+"""Libraries of extras that a client need not have and `--help` must not wait for."""
 
 NUKE_SYNTAX = (3, 10)
 """Nuke 14 and 15 run Python 3.10."""

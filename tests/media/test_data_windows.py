@@ -10,8 +10,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lumivid_fx.errors import InputError, LimitError
-from lumivid_fx.media import Windows, open_plate
-from lumivid_fx.media.data_windows import common_window, covers, cut_out, display_of, lay_into
+from lumivid_fx.media import Frame, Windows, open_plate
+from lumivid_fx.media.data_windows import (
+    common_window,
+    covers,
+    cut_out,
+    display_of,
+    lay_into,
+    own_window,
+)
 
 from .files import Array, write_image
 
@@ -56,7 +63,9 @@ def test_what_is_laid_in_is_cut_out_again(places: list[tuple[int, int, int, int]
         pixels = light(part.data_height, part.data_width).astype(np.float32)
         laid = lay_into(whole, part, pixels)
         assert laid.shape == (whole.data_height, whole.data_width, 3)
-        assert np.array_equal(cut_out(whole, part, laid), pixels)
+        frame = Frame(1, laid, None, whole, {}, part)
+        assert own_window(frame) == part
+        assert np.array_equal(cut_out(frame, laid), pixels)
         assert np.count_nonzero(laid) == np.count_nonzero(pixels)
 
 

@@ -242,6 +242,7 @@ def test_each_frame_keeps_a_data_window_of_its_own(run: Run, tmp_path: Path) -> 
         with open_plate(str(report.frames[number - 1])) as after:
             other = after.read(number)
         assert other.windows == one.windows == window
+        assert one.alpha is not None
         assert other.alpha is not None
         assert np.array_equal(other.alpha, one.alpha)
         # Both are halves: one rounding of 2^-11 of a pixel's brightest channel, and LogC3's.

@@ -82,6 +82,40 @@ def test_the_mask_goes_along(tmp_path: Path) -> None:
     assert np.array_equal(found, mask)
 
 
+def test_data_windows_of_their_own_stay(tmp_path: Path) -> None:
+    """A crop that moves is written as it was, its light and the model's share with it."""
+    windows = [Windows(2, 3, 7, 5, 0, 0, 20, 12), Windows(-2, 4, 9, 6, 0, 0, 20, 12)]
+    random = np.random.default_rng(0)
+    for number, window in enumerate(windows, start=1):
+        size = (window.data_height, window.data_width)
+        write_exr(
+            tmp_path / "in" / f"hdr.{number}.exr",
+            random.uniform(0, 4, (*size, 3)).astype(np.float32),
+            random.uniform(0, 1, size).astype(np.float32),
+            windows=window,
+            attributes={"lumivid/frame": number},
+            chromaticities=None,
+            interop_id="lin_rec709_scene",
+            fps=None,
+            layers={GENERATED: random.integers(0, 2, size).astype(np.float32)},
+        )
+    done = lumivid("expose", tmp_path / "in", tmp_path / "out" / "e.#.exr", "--stops", "1")
+    assert done.exit_code == 0, done.output
+    for number, window in enumerate(windows, start=1):
+        old, new = tmp_path / "in" / f"hdr.{number}.exr", tmp_path / "out" / f"e.{number}.exr"
+        with open_plate(str(old)) as before, open_plate(str(new)) as after:
+            one, other = before.read(number), after.read(number)
+        assert other.windows == one.windows == window
+        assert np.array_equal(other.rgb, 2 * one.rgb)
+        assert one.alpha is not None
+        assert other.alpha is not None
+        assert np.array_equal(other.alpha, one.alpha)
+        masks = [read_channel(path, GENERATED) for path in (old, new)]
+        assert masks[0] is not None
+        assert masks[1] is not None
+        assert np.array_equal(*masks)
+
+
 def test_overflow_is_clamped_and_counted(tmp_path: Path) -> None:
     """No infinity is written, and the count is told."""
     light = np.full((HEIGHT, WIDTH, 3), 0.5, np.float32)

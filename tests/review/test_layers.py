@@ -13,6 +13,7 @@ from tests.review.plates import FIRST, HEIGHT, WIDTH, turning, write_plates
 from lumivid_fx.color.spaces import ACESCG, LINEAR_REC709, ColorSpaces
 from lumivid_fx.color.transfer import LOGC3_REC709
 from lumivid_fx.errors import InputError
+from lumivid_fx.media import Windows
 from lumivid_fx.media.exr import HALF_MAX
 from lumivid_fx.review.frames import Frames, shrink
 from lumivid_fx.review.layers import PLATES, REFERENCE, SOURCE, luminance_weights, open_layers
@@ -64,8 +65,8 @@ def test_ceilings_are_told_where_they_are_known(tmp_path: Path, spaces: ColorSpa
     """The curve's, moved by the stops that were added; a picture's white; else half float's end."""
     top = LOGC3_REC709.linear_range[1]
     plain = write_plates(tmp_path / "a", turning(1))
-    lifted = write_plates(tmp_path / "b", turning(1), **{"lumivid/exposed_stops": 2.0})
-    foreign = write_plates(tmp_path / "c", turning(1), **{"lumivid/transfer": "none of ours"})
+    lifted = write_plates(tmp_path / "b", turning(1), more={"lumivid/exposed_stops": 2.0})
+    foreign = write_plates(tmp_path / "c", turning(1), more={"lumivid/transfer": "none of ours"})
     source = write_source(tmp_path / "sdr", FIRST, 1)
     for plates, light in ((plain, top), (lifted, 4 * top), (foreign, HALF_MAX)):
         layers, _ = open_layers(spaces, plates, source)
@@ -93,8 +94,16 @@ def test_frames_stand_side_by_side(tmp_path: Path, spaces: ColorSpaces) -> None:
         open_layers(spaces, plates, frames="1002")
 
 
-def test_a_frame_of_another_size_is_told(tmp_path: Path, spaces: ColorSpaces) -> None:
-    """It is no reason not to look at the others."""
+def test_data_windows_may_change_and_sizes_may_not(tmp_path: Path, spaces: ColorSpaces) -> None:
+    """Compositors write what is not empty; a frame of another size hinders no other."""
+    part = Windows(5, 7, WIDTH - 20, HEIGHT - 10, 0, 0, WIDTH, HEIGHT)
+    rgb = turning(1)[0]
+    windows = [Windows.whole(WIDTH, HEIGHT), part]
+    pictures = [rgb, rgb[7 : HEIGHT - 3, 5 : WIDTH - 15]]
+    layers, shown = open_layers(spaces, write_plates(tmp_path / "boxes", pictures, windows=windows))
+    frame = Frames(spaces, shown).read(layers[PLATES], FIRST + 1)
+    assert frame.windows == part
+    np.testing.assert_array_equal(frame.pixels[..., :3], pictures[1].astype(np.float16))
     plates = write_plates(tmp_path, [*turning(1), turning(1)[0][:-2]])
     layers, _ = open_layers(spaces, plates)
     assert layers[PLATES].read(FIRST).number == FIRST

@@ -2,7 +2,7 @@
 
 One plate holds everything that is looked for: light from -9 to +9 stops in all hues, a negative
 sample, NaN, light on the curve's ceiling and on the largest half, alpha, a generated area, a frame
-that is missing and one that is cut short.
+that is missing, one that is cut short and one that has pixels in a part of the frame alone.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ Pixels = npt.NDArray[np.float32]
 
 WIDTH, HEIGHT = 120, 66
 FIRST, MISSING, BROKEN, LAST = 1001, 1003, 1004, 1005
+FILES = (("hdr", "exr"), ("sdr", "png"), ("ref", "exr"))
 NEGATIVE, NAN, CEILING, LARGEST = range(4)
 """Columns of the first row that hold these."""
 
@@ -50,6 +51,7 @@ AS_AT_FIRST = {
     "channel": "rgb",
     "compare": "off",
     "shown": "plates",
+    "against": "source",
     "falseColour": False,
     "wipe": 0.5,
     "held": None,
@@ -67,12 +69,16 @@ class Shot(NamedTuple):
         source: Pattern of the source.
         light: The plates' pixels by frame, float32 of half, in ACEScg.
         codes: The source's first frame, 8 bit.
+        reference: Pattern of the reference.
+        truth: Its light where the plates' display window is, float32 of half, in ACEScg.
     """
 
     plates: str
     source: str
     light: dict[int, Pixels]
     codes: npt.NDArray[np.uint8]
+    reference: str
+    truth: Pixels
 
 
 @pytest.fixture(scope="module")
@@ -86,13 +92,17 @@ def shot(tmp_path_factory: pytest.TempPathFactory) -> Shot:
         half = (0.18 * 2**stops * random.uniform(0.2, 1, (HEIGHT, WIDTH, 3))).astype(np.float16)
         half[0, NEGATIVE], half[0, NAN] = -0.25, np.nan
         half[0, CEILING], half[0, LARGEST] = LOGC3_REC709.linear_range[1], 65504
-        light[number] = half.astype(np.float32)
+        box = np.s_[3:60, 6:110] if number == LAST else np.s_[:, :]
+        light[number] = np.zeros((HEIGHT, WIDTH, 3), np.float32)
+        light[number][box] = half[box]
         alpha = np.full((HEIGHT, WIDTH, 1), 0.5, np.float16)
         made = np.zeros((HEIGHT, WIDTH, 1), np.float16)
         made[:, : WIDTH // 2] = 1
         write_image(
             folder / f"hdr.{number}.exr",
-            np.concatenate([half, alpha, made], axis=2),
+            np.concatenate([half, alpha, made], axis=2)[box],
+            origin=(6, 3) if number == LAST else (0, 0),
+            display=(0, 0, WIDTH, HEIGHT),
             channels=["R", "G", "B", "A", "lumivid.generated"],
             attributes={
                 "chromaticities": ("float[8]", aces),
@@ -105,13 +115,20 @@ def shot(tmp_path_factory: pytest.TempPathFactory) -> Shot:
     picture = random.integers(0, 256, (HEIGHT, WIDTH, 3), np.uint8)
     for number in range(FIRST, LAST + 1):
         write_image(folder / f"sdr.{number}.png", picture)
-    return Shot(str(folder / "hdr.####.exr"), str(folder / "sdr.####.png"), light, picture)
+    rec709 = random.uniform(0, 2, (HEIGHT + 7, WIDTH + 9, 3)).astype(np.float16)
+    write_image(folder / f"ref.{FIRST}.exr", rec709, origin=(-4, -2), display=(0, 0, WIDTH, HEIGHT))
+    truth = ColorSpaces().convert(rec709.astype(np.float32), LINEAR_REC709, ACESCG)
+    truth = truth[2 : 2 + HEIGHT, 4 : 4 + WIDTH].astype(np.float16).astype(np.float32)
+    patterns = (str(folder / f"{name}.####.{kind}") for name, kind in FILES)
+    plates, source, reference = patterns
+    return Shot(plates, source, light, picture, reference, truth)
 
 
 @pytest.fixture(scope="module")
 def address(shot: Shot) -> Iterator[str]:
     """A running review of the shot; that Ctrl-C ended it well is looked at when it goes."""
-    with reviewed(shot.plates, "--source", shot.source) as url:
+    beside = ("--source", shot.source, "--reference", shot.reference)
+    with reviewed(shot.plates, *beside) as url:
         yield url
 
 
@@ -142,9 +159,9 @@ def seen(light: Pixels, view: str = "sRGB - Display/Un-tone-mapped", stops: floa
 
 def apart(shown: npt.NDArray[np.uint8], expected: Pixels) -> float:
     """Largest distance in 8-bit steps, but for the samples that are no numbers."""
-    known = np.isfinite(expected).all(axis=-1)
-    known[0, NAN] = False
-    return float(np.abs(shown - expected)[known].max())
+    distance = np.abs(shown - expected).max(axis=-1)
+    distance[0, NAN] = 0
+    return float(distance.max())
 
 
 def ask(url: str, path: str = "", host: str | None = None, **more: str) -> tuple[int, bytes, dict]:  # type: ignore[type-arg]
@@ -168,6 +185,11 @@ def test_frames_come_as_they_are(address: str, shot: Shot) -> None:
     assert headers["lumivid-size"] == f"{WIDTH} {HEIGHT}"
     assert headers["lumivid-range"] == f"{FIRST} {LAST}"
     assert headers["lumivid-frame"] == str(FIRST)
+    status, body, headers = ask(address, "frames/plates/1002?scale=2")
+    assert headers["lumivid-size"] == f"{WIDTH // 2} {HEIGHT // 2}"
+    small = np.frombuffer(body, "<f2").reshape(HEIGHT // 2, WIDTH // 2, 4)
+    mean = shot.light[1002][2:4, 4:6].astype(np.float64).mean(axis=(0, 1))
+    np.testing.assert_allclose(small[1, 2, :3], mean, rtol=2**-11)  # rounded to half
 
 
 def test_only_who_has_the_address_is_answered(address: str) -> None:
@@ -240,7 +262,7 @@ def test_the_screen_has_what_the_canvas_has(page: Page, shot: Shot) -> None:
 def test_gamma_and_channels(page: Page, shot: Shot) -> None:
     """Gamma works on the codes; a channel alone is grey; alpha goes through no view."""
     look(page, gamma=2)
-    expected = 255 * (seen(shot.light[FIRST]) / 255) ** 0.5
+    expected = 255 * np.sqrt(seen(shot.light[FIRST]) / np.float32(255))
     assert apart(codes(page, WIDTH, HEIGHT), expected) <= 1
     look(page, gamma=1)
     page.keyboard.press("g")
@@ -273,7 +295,7 @@ def test_wipe_and_difference_with_the_source(page: Page, shot: Shot) -> None:
     page.keyboard.press("d")
     settle(page)
     spaces = ColorSpaces()
-    source = spaces.convert(shot.codes.astype(np.float32) / 255, "srgb", ACESCG)
+    source = spaces.convert(shot.codes.astype(np.float32) / np.float32(255), "srgb", ACESCG)
     source = source.astype(np.float16).astype(np.float32)
     assert apart(codes(page, WIDTH, HEIGHT), seen(np.abs(shot.light[FIRST] - source))) <= 1
     page.keyboard.press("d")
@@ -281,6 +303,23 @@ def test_wipe_and_difference_with_the_source(page: Page, shot: Shot) -> None:
     settle(page)
     assert page.inner_text("#label-a") == "source"
     assert np.abs(codes(page, WIDTH, HEIGHT).astype(int) - shot.codes).max() <= 1
+
+
+def test_a_reference_lies_where_its_windows_say(page: Page, shot: Shot) -> None:
+    """It has more pixels than its display window, and another space; it goes through the view."""
+    page.keyboard.press("s")
+    page.keyboard.press("s")
+    settle(page)
+    assert page.inner_text("#label-a") == "reference"
+    assert apart(codes(page, WIDTH, HEIGHT), seen(shot.truth)) <= 1
+    look(page, shown="plates", against="reference", compare="difference")
+    expected = seen(np.abs(shot.light[FIRST] - shot.truth))
+    assert apart(codes(page, WIDTH, HEIGHT), expected) <= 1
+    page.keyboard.press("ArrowRight")
+    wait(lambda: page.inner_text("#sentence"), "the sentence")
+    assert "ref.####.exr has no frame beside 1002; it goes from 1001 to 1001" in page.inner_text(
+        "#sentence"
+    )
 
 
 def test_false_colour_is_stops_from_grey(page: Page, shot: Shot) -> None:
@@ -384,7 +423,7 @@ def test_probe_tells_the_pixel(page: Page, shot: Shot) -> None:
 def test_scopes_count_every_sample(page: Page, shot: Shot) -> None:
     """Histogram and waveform hold exactly the samples that numpy finds in each bin."""
     settle(page)
-    flat = page.evaluate("review.panel.counted.histogram.map((counts) => [...counts])")
+    flat = page.evaluate("review.panel.histogram.map((counts) => [...counts])")
     wave = page.evaluate("review.panel.counted.waveform.map((counts) => [...counts])")
     light = shot.light[FIRST].astype(np.float64)
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -395,8 +434,8 @@ def test_scopes_count_every_sample(page: Page, shot: Shot) -> None:
         np.testing.assert_array_equal(flat[channel][:192], np.bincount(numbers, minlength=192))
         assert flat[channel][192:] == [1, 0, 0, 1, 1]  # negative, zero, under, over, no number
         columns = np.broadcast_to(np.arange(WIDTH) * 256 // WIDTH, (HEIGHT, WIDTH))[inside]
-        counts = np.bincount(columns * 192 + numbers, minlength=256 * 192)
-        np.testing.assert_array_equal(wave[channel], counts)
+        counts = np.bincount(columns * 192 + numbers, minlength=256 * 192).reshape(256, 192)
+        np.testing.assert_array_equal(np.array(wave[channel]).reshape(256, -1)[:, :192], counts)
     assert "3 negative" in page.inner_text("#counts")
 
 

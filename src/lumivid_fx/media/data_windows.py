@@ -52,18 +52,24 @@ def lay_into(whole: Windows, part: Windows, pixels: FloatImage) -> FloatImage:
     return laid
 
 
-def cut_out(whole: Windows, part: Windows, pixels: FloatImage) -> FloatImage:
-    """The pixels of a data window out of those of another round it."""
-    return np.ascontiguousarray(pixels[_place(whole, part)])
+def own_window(frame: Frame) -> Windows:
+    """The windows that a frame's file has, and what is made of it is to have."""
+    return frame.own or frame.windows
+
+
+def cut_out(frame: Frame, pixels: FloatImage) -> FloatImage:
+    """Of pixels as large as a frame of a plate those of the frame's own data window."""
+    if frame.own is None:
+        return pixels
+    return np.ascontiguousarray(pixels[_place(frame.windows, frame.own)])
 
 
 def own_frame(frame: Frame) -> Frame:
     """A frame as its file holds it: with its own data window, and nothing round it."""
     if frame.own is None:
         return frame
-    alpha = None if frame.alpha is None else cut_out(frame.windows, frame.own, frame.alpha)
-    rgb = cut_out(frame.windows, frame.own, frame.rgb)
-    return replace(frame, rgb=rgb, alpha=alpha, windows=frame.own, own=None)
+    alpha = None if frame.alpha is None else cut_out(frame, frame.alpha)
+    return replace(frame, rgb=cut_out(frame, frame.rgb), alpha=alpha, windows=frame.own, own=None)
 
 
 def _place(whole: Windows, part: Windows) -> tuple[slice, slice]:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import partial
 
 from lumivid_fx.color.transfer import ClipCount
-from lumivid_fx.media.data_windows import cut_out
+from lumivid_fx.media.data_windows import cut_out, own_window
 from lumivid_fx.media.exr import FRAME_ATTRIBUTE, GENERATED, OutputPattern, write_exr
-from lumivid_fx.media.plate import FloatImage
 from lumivid_fx.pipeline.frame_file import FrameFile
 from lumivid_fx.pipeline.frame_keys import CLIPPED_ATTRIBUTE
 from lumivid_fx.pipeline.render_shot import FinishedFrame
@@ -39,17 +39,13 @@ class FrameWriter:
         """Write one frame, whole or not at all; raises as :func:`write_exr` does."""
         source, clipped = finished.source, finished.clipped
         path = self.pattern.path(source.number)
-        window = source.own or source.windows
-
-        def cut(pixels: FloatImage) -> FloatImage:
-            return pixels if source.own is None else cut_out(source.windows, window, pixels)
-
+        cut = partial(cut_out, source)
         own = {FRAME_ATTRIBUTE: source.number, CLIPPED_ATTRIBUTE: _share(clipped)}
         half_clamped = write_exr(
             path,
             cut(finished.rgb),
             None if source.alpha is None else cut(source.alpha),
-            windows=window,
+            windows=own_window(source),
             attributes={**source.attributes, **self.marks, **own},
             chromaticities=self.chromaticities,
             interop_id=self.interop_id,

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
 from lumivid_fx.color.spaces import ColorSpaces
+from lumivid_fx.media import Windows
 from lumivid_fx.media.exr import HALF_MAX
 from lumivid_fx.media.plate import FloatImage
 from lumivid_fx.review.layers import Layer
@@ -35,10 +36,12 @@ class HalfFrame:
     Attributes:
         pixels: `h w 4` float16; alpha is 1 where the file has none.
         clamped: Samples that lay beyond the largest half.
+        windows: Where the pixels lie, before they were reduced.
     """
 
     pixels: HalfImage
-    clamped: int = 0
+    clamped: int
+    windows: Windows
 
 
 class Frames:
@@ -80,7 +83,7 @@ class Frames:
         if frame is None:
             frame = self._read(layer, number)
             self._keep(key, frame)
-        return frame if scale == 1 else HalfFrame(shrink(frame.pixels, scale), frame.clamped)
+        return frame if scale == 1 else replace(frame, pixels=shrink(frame.pixels, scale))
 
     def _find(self, key: tuple[object, ...]) -> HalfFrame | None:
         with self._lock:
@@ -104,20 +107,18 @@ class Frames:
         rgb = frame.rgb
         if layer.space != self._space:
             rgb = self._spaces.convert(rgb, layer.space, self._space)
-        pixels = np.ones((*rgb.shape[:2], 4), np.float16)
+        pixels = np.empty((*rgb.shape[:2], 4), np.float16)
         with np.errstate(over="ignore"):  # what overflows is counted below
             pixels[..., :3] = rgb
-        if frame.alpha is not None:
-            pixels[..., 3] = frame.alpha
-        return HalfFrame(pixels, _clamp_overflow(pixels, rgb))
+        pixels[..., 3] = 1 if frame.alpha is None else frame.alpha
+        return HalfFrame(pixels, _clamp_overflow(pixels, rgb), frame.windows)
 
 
 def _clamp_overflow(pixels: HalfImage, rgb: FloatImage) -> int:
     """Bring what became infinite by rounding alone to the largest half; how many samples."""
-    over = np.isinf(pixels[..., :3])
-    if not over.any():
+    if not np.isinf(pixels).any():
         return 0
-    over &= np.isfinite(rgb)
+    over = np.isinf(pixels[..., :3]) & np.isfinite(rgb)
     pixels[..., :3][over] = np.copysign(np.float16(HALF_MAX), rgb[over])
     return int(np.count_nonzero(over))
 

@@ -55,7 +55,7 @@ class Layer:
         space: What the files' pixels are in.
         is_picture: Whether that is codes of a finished picture.
         shift: Number of a frame here, less that of the plates' frame beside it.
-        windows: Of every frame.
+        windows: Of the first frame; the data windows of others may differ.
         aspect: Width of a pixel by its height.
         ceiling: Where it clips.
         has_generated: Whether frames tell which of their pixels a model made.
@@ -97,15 +97,15 @@ class Layer:
         """Read that frame, NaN and infinity included.
 
         Raises:
-            InputError: It is missing, damaged, or of other windows than the first.
+            InputError: It is missing, damaged, or of another size than the first.
         """
         path = self.file_of(number)
         with self._turn:
             frame, _ = self.reel.read(number + self.shift)
-        if frame.windows != self.windows:
+        if _display(frame.windows) != _display(self.windows):
             raise InputError(
-                f"{path} (frame {number + self.shift}) has another size or other windows than the "
-                "frames before it; render all frames of a shot alike"
+                f"{path} (frame {number + self.shift}) has another size than the frames before it; "
+                "render all frames of a shot alike"
             )
         return frame
 
@@ -122,6 +122,11 @@ class Layer:
                 f"{path} has no channel {GENERATED}; render with --generated to have it"
             )
         return mask
+
+
+def _display(windows: Windows) -> tuple[int, int, int, int]:
+    w = windows
+    return w.display_x, w.display_y, w.display_width, w.display_height
 
 
 def open_layers(

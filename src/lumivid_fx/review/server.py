@@ -120,7 +120,12 @@ class Review:
             if await request.is_disconnected():  # the page has moved on
                 return Response(status_code=204)
             frame = await run_in_threadpool(self._frames.read, layer, number, scale)
-        told = {"lumivid-clamped": str(frame.clamped)}
+        w = frame.windows
+        window = (w.data_x - w.display_x, w.data_y - w.display_y, w.data_width, w.data_height)
+        told = {
+            "lumivid-clamped": str(frame.clamped),
+            "lumivid-window": " ".join(map(str, window)),  # in the display window
+        }
         return _pixels(frame.pixels, layer, number, scale, told)
 
     async def _generated(self, request: Request) -> Response:
@@ -231,9 +236,9 @@ def _pixels(
 
 
 async def _pieces(pixels: npt.NDArray[np.float16]) -> AsyncIterator[bytes]:
-    plain = memoryview(np.ascontiguousarray(pixels, "<f2")).cast("B")
-    for start in range(0, len(plain), _CHUNK):
-        yield bytes(plain[start : start + _CHUNK])
+    plain = np.ascontiguousarray(pixels, "<f2").reshape(-1).view(np.uint8)
+    for start in range(0, plain.size, _CHUNK):
+        yield plain[start : start + _CHUNK].tobytes()
 
 
 def _numbers(values: npt.NDArray[np.float32]) -> Response:

@@ -81,4 +81,4 @@ def _rows(spaces: ColorSpaces, space: str) -> list[float]:
     import numpy as np
 
     unit = np.eye(3, dtype=np.float32)
-    return spaces.convert(unit, space, LINEAR_REC709).T.ravel().tolist()  # type: ignore[no-any-return]
+    return spaces.convert(unit, space, LINEAR_REC709).T.ravel().tolist()

@@ -66,6 +66,7 @@ export class Frames {
       this.keep(key, {
         width, height, data,
         scale: Number(answer.headers.get('lumivid-scale')),
+        window: answer.headers.get('lumivid-window')?.split(' ').map(Number),
         clamped: Number(answer.headers.get('lumivid-clamped') ?? 0),
       });
     } catch (error) {

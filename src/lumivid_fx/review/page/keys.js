@@ -35,11 +35,19 @@ export function keyTable(session, player, actions) {
   ];
 }
 
+/** Whether a key is meant for the control that has the focus, as for those who use no mouse. */
+function belongsToControl({ target, key }) {
+  if (target.matches?.('input[type=number], select')) return true;
+  if (target.matches?.('button, input[type=checkbox]')) return key === ' ' || key === 'Enter';
+  return target.matches?.('input[type=range]') && /^(Arrow|Home|End|Page)/.test(key);
+}
+
 export function listenToKeys(table) {
+  // What was clicked gives the keys back to the picture.
+  window.addEventListener('click', ({ target, detail }) => detail > 0 && target.matches('button, input') && target.type !== 'number' && target.blur());
   window.addEventListener('keydown', (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
-    const typing = event.target.matches?.('input[type=number], select');
-    if (typing && event.key !== 'Escape') return;
+    if (belongsToControl(event)) return;
     const found = table.find(([, , test]) => test(event));
     if (!found) return;
     event.preventDefault(); // space would press a button, arrows move a slider

@@ -38,7 +38,8 @@ async function start() {
   let drawn = null; // what stands on the screen: {a, b, whole}
   let waiting = false;
   let rest = 0;
-  let loading = 0;
+  const loading = new Set(); // keys of shaders on their way
+  const unloadable = new Map(); // key -> why
   const frames = new Frames(() => schedule());
   const scales = Object.fromEntries(session.layers.map((layer) => [layer.name, smallScale(layer)]));
 
@@ -72,6 +73,7 @@ async function start() {
     const keys = [];
     const add = (number, key) => layers.forEach((layer) => inRange(layer, number) && keys.push(key(layer, number)));
     add(state.frame, smallKey);
+    if (!isHere(state.frame)) return keys; // nothing else is worth waiting for
     if (!state.moving) {
       add(state.frame, fullKey);
       if (state.masks.generated) layers.filter((layer) => layer.generated).forEach((layer) => keys.push(keyOf('generated', layer.name, state.frame, 1)));
@@ -85,7 +87,7 @@ async function start() {
     return [...new Set(keys)];
   }
 
-  function lookOf([a, b]) {
+  function lookOf([a, b], [frameA, frameB]) {
     const place = placeOf(state, canvas, plates);
     const masks = ['clipped', 'negative', 'broken', 'generated'].map((name) => Number(state.masks[name]));
     const made = frames.find(keyOf('generated', a.name, state.frame, 1));
@@ -93,7 +95,7 @@ async function start() {
     return {
       view: `view-${state.view}`,
       a, b, place, masks, made,
-      windows: [windowOf(a, plates), windowOf(b ?? a, plates)],
+      windows: [windowOf(frameA, a, plates), windowOf(frameB ?? frameA, b ?? a, plates)],
       display: [plates.windows.display_width, plates.windows.display_height],
       compare: b ? state.compare : 'off',
       wipe: state.wipe * canvas.width,
@@ -105,15 +107,20 @@ async function start() {
     };
   }
 
-  const none = { width: 1, height: 1, data: new Uint16Array(4), none: true };
+  const none = { width: 1, height: 1, data: new Uint16Array(4), window: [0, 0, 1, 1], none: true };
 
   /** Draw what is here of what is wanted; the frame before stays until its successor has come. */
   function draw() {
     const layers = shownLayers();
     const needed = [`view-${state.view}`, ...layers.filter((layer) => layer?.is_picture).map((layer) => `own-${layer.name}`)];
-    if (!needed.every((key) => picture.shaders.has(key))) {
-      loading += 1;
-      Promise.all(needed.map((key) => picture.load(key))).catch(tell).finally(() => { loading -= 1; schedule(); });
+    const unable = needed.find((key) => unloadable.has(key));
+    if (unable) throw unloadable.get(unable);
+    const awaited = needed.filter((key) => !picture.shaders.has(key));
+    if (awaited.length) {
+      for (const key of awaited.filter((name) => !loading.has(name))) {
+        loading.add(key);
+        picture.load(key).catch((error) => unloadable.set(key, error)).finally(() => { loading.delete(key); schedule(); });
+      }
       return;
     }
     const [a, b] = layers.map((layer) => {
@@ -125,7 +132,7 @@ async function start() {
     byId('sentence').textContent = fault ?? (outside ? `${outside.file} has no frame beside ${state.frame}; it goes from ${outside.first} to ${outside.last} here.` : '');
     byId('sentence').hidden = !byId('sentence').textContent;
     if (a === undefined || b === undefined) return;
-    const look = lookOf(layers);
+    const look = lookOf(layers, [a, b]);
     picture.show('lightA', a);
     picture.show('lightB', b ?? none);
     picture.show('madeA', look.made ?? none);
@@ -152,6 +159,7 @@ async function start() {
       tell(error);
     }
     panel.update(drawn, picture);
+    if (drawn?.number !== state.frame && !byId('sentence').textContent) byId('resolution').textContent = `reading frame ${state.frame}`;
     timeline.draw();
   }
 
@@ -187,10 +195,10 @@ async function start() {
     session, state, change, picture, frames, player, panel, step: (by) => step(session, by),
     pixelAt: (x, y) => pixelAt([x, y], placeOf(state, canvas, plates)),
     place: () => placeOf(state, canvas, plates),
-    settled: () => !waiting && !loading && !frames.busy && !state.moving && drawn?.number === state.frame && drawn.whole,
+    settled: () => !waiting && !loading.size && !frames.busy && !panel.counting && !state.moving && drawn?.number === state.frame && drawn.whole,
     /** Codes of the picture, drawn anew, for a canvas forgets what it has shown. */
     codes: (x, y, width, height) => { draw(); return picture.read(x, y, width, height); },
-    look: () => lookOf(shownLayers()),
+    look: () => drawn.look,
   };
   change({});
 }

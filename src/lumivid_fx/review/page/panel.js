@@ -2,11 +2,12 @@
 
 import { pixel } from './half.js';
 import { pixelAt, texelAt } from './place.js';
-import { BINS, KINDS, binsOf, count, drawHistogram, drawWaveform } from './scopes.js';
+import { BINS, Count, KINDS, binsOf, drawHistogram, drawWaveform } from './scopes.js';
 import { change, setExposure, state, toggleMask } from './state.js';
 
 const byId = (id) => document.getElementById(id);
-const QUICK_ROWS = 4; // of which one is counted while frames go by
+const QUICK_PIXELS = 3e5; // counted at once; all of a larger frame when it rests
+const SLICE_MS = 12;
 const signed = (value, digits) => (value < 0 ? '−' : '+') + Math.abs(value).toFixed(digits);
 
 /** A number as a table shows it: five digits that count, of large ones all before the point. */
@@ -23,7 +24,8 @@ export class Panel {
     this.session = session;
     this.player = player;
     this.bins = binsOf(session.grey);
-    this.counted = null; // what the scopes show: the frame and its counts
+    this.counted = null; // what the scopes show
+    this.counting = null; // what they will show
     this.fillHeader();
     this.fillChoices();
     this.fillBands();
@@ -163,26 +165,48 @@ export class Panel {
   tellLight({ layers: [layer], frames: [frame], whole }) {
     if (frame.none) {
       this.counted = null;
+      this.counting = null;
       for (const id of ['histogram', 'waveform']) byId(id).width = 0; // empty until there is light again
       for (const id of ['scope-of', 'counts']) byId(id).textContent = '';
       return;
     }
-    const quick = state.moving || state.playing;
-    const known = this.counted;
-    if (!known || known.frame !== frame || (known.step > 1 && !quick)) {
-      const step = quick ? QUICK_ROWS : 1;
-      this.counted = { frame, step, ...count(frame, this.bins, step) };
-      const rows = Math.ceil(frame.height / step);
-      drawHistogram(byId('histogram'), this.counted.histogram);
-      drawWaveform(byId('waveform'), this.counted.waveform, Math.max(1, (frame.width / 256) * rows));
+    if (this.counted?.frame !== frame) {
+      this.counting = null;
+      const step = Math.ceil((frame.width * frame.height) / QUICK_PIXELS);
+      const count = new Count(frame, this.bins, step);
+      count.run();
+      this.showCount(count);
     }
+    if (this.counted.step > 1 && this.counting?.frame !== frame && !state.moving && !state.playing) this.countAll(frame);
     const exact = this.counted.step === 1 && whole;
-    const { histogram } = this.counted;
+    const { histogram } = this;
     const total = (kind) => histogram.reduce((sum, counts) => sum + counts[kind], 0);
     const parts = Object.entries(KINDS).map(([name, kind]) => [name, total(kind)]).filter(([, n]) => n);
     const words = { negative: 'negative', zero: 'zero', under: 'under −12 stops', over: 'over +12 stops', broken: 'no number' };
     byId('scope-of').textContent = `of the ${layer.name}, stops from ${this.session.grey}`;
     byId('counts').textContent = (exact ? 'Samples: ' : 'Samples, not all counted: ') + [`${histogram.reduce((sum, counts) => sum + counts.subarray(0, BINS).reduce((a, b) => a + b, 0), 0)} shown`, ...parts.map(([name, n]) => `${n} ${words[name]}`)].join(', ');
+  }
+
+  /** Count every pixel, in slices between which the page stays quick; given up for another frame. */
+  countAll(frame) {
+    const count = new Count(frame, this.bins, 1);
+    this.counting = count;
+    const go = () => {
+      if (this.counting !== count) return;
+      if (count.run(SLICE_MS)) {
+        this.counting = null;
+        this.showCount(count);
+        change({});
+      } else setTimeout(go);
+    };
+    setTimeout(go);
+  }
+
+  showCount(count) {
+    this.counted = count;
+    this.histogram = count.histogram;
+    drawHistogram(byId('histogram'), this.histogram);
+    drawWaveform(byId('waveform'), count.waveform, Math.max(1, (count.frame.width / 256) * Math.ceil(count.frame.height / count.step)));
   }
 
   tellPixel({ layers, frames, look }, picture) {

@@ -14,17 +14,12 @@ export function placeOf(state, canvas, layer) {
   return [x, y, zoom * layer.aspect, zoom];
 }
 
-/** A layer's data window inside the plates' display window; another size is scaled to it. */
-export function windowOf(layer, plates) {
-  const [own, shown] = [layer.windows, plates.windows];
-  const across = shown.display_width / own.display_width;
-  const down = shown.display_height / own.display_height;
-  return [
-    (own.data_x - own.display_x) * across,
-    (own.data_y - own.display_y) * down,
-    own.data_width * across,
-    own.data_height * down,
-  ];
+/** A frame's data window inside the plates' display window; a layer of another size is scaled to it. */
+export function windowOf(frame, layer, plates) {
+  const across = plates.windows.display_width / layer.windows.display_width;
+  const down = plates.windows.display_height / layer.windows.display_height;
+  const [x, y, width, height] = frame.window;
+  return [x * across, y * down, width * across, height * down];
 }
 
 /** The plates' pixel under a point of the canvas, from the display window's top left. */

@@ -11,6 +11,7 @@ const COLUMNS = 256;
 // Beyond the bins:
 const NEGATIVE = BINS, ZERO = BINS + 1, UNDER = BINS + 2, OVER = BINS + 3, BROKEN = BINS + 4;
 export const KINDS = { negative: NEGATIVE, zero: ZERO, under: UNDER, over: OVER, broken: BROKEN };
+const STRIDE = BINS + 5;
 const INK = ['#841414', '#147a14', '#182090']; // together a grey
 
 /** The bin of each half float. */
@@ -28,28 +29,39 @@ export function binsOf(grey) {
   return bins;
 }
 
-/**
- * Count red, green and blue of a frame.
- * @param step every so many rows; 1 counts every pixel
- * @returns {{histogram: Uint32Array[], waveform: Uint32Array[]}} by channel; the histogram has BINS
- *   and what lies beyond, the waveform 256 columns of BINS
- */
-export function count(frame, bins, step = 1) {
-  const histogram = [0, 1, 2].map(() => new Uint32Array(BINS + 5));
-  const waveform = [0, 1, 2].map(() => new Uint32Array(COLUMNS * BINS));
-  const { width, height, data } = frame;
-  const column = Uint32Array.from({ length: width }, (_, x) => Math.floor((x * COLUMNS) / width) * BINS);
-  for (let y = 0; y < height; y += step) {
-    let at = y * width * 4;
-    for (let x = 0; x < width; x += 1, at += 4) {
-      for (let c = 0; c < 3; c += 1) {
-        const bin = bins[data[at + c]];
-        histogram[c][bin] += 1;
-        if (bin < BINS) waveform[c][column[x] + bin] += 1;
+/** Counts red, green and blue of a frame, a slice of time at a go. */
+export class Count {
+  /** @param step every so many rows; 1 counts every pixel */
+  constructor(frame, bins, step) {
+    Object.assign(this, { frame, bins, step, row: 0 });
+    this.waveform = [0, 1, 2].map(() => new Uint32Array(COLUMNS * STRIDE)); // by column, then bin
+    this.column = Uint32Array.from({ length: frame.width }, (_, x) => Math.floor((x * COLUMNS) / frame.width) * STRIDE);
+  }
+
+  /** Go on for so many milliseconds; whether all is counted. */
+  run(limit = Infinity) {
+    const { frame: { width, height, data }, bins, column, step } = this;
+    const [red, green, blue] = this.waveform;
+    const until = performance.now() + limit;
+    for (; this.row < height && performance.now() < until; this.row += step) {
+      let at = this.row * width * 4;
+      for (let x = 0; x < width; x += 1, at += 4) {
+        red[column[x] + bins[data[at]]] += 1;
+        green[column[x] + bins[data[at + 1]]] += 1;
+        blue[column[x] + bins[data[at + 2]]] += 1;
       }
     }
+    return this.row >= height;
   }
-  return { histogram, waveform };
+
+  /** By channel: samples a bin, over all columns, and then those beyond the bins. */
+  get histogram() {
+    return this.waveform.map((counts) => {
+      const total = new Uint32Array(STRIDE);
+      for (let at = 0; at < counts.length; at += 1) total[at % STRIDE] += counts[at];
+      return total;
+    });
+  }
 }
 
 function paper(canvas) {
@@ -95,7 +107,7 @@ export function drawWaveform(canvas, waveform, perColumn) {
   for (let x = 0; x < COLUMNS; x += 1) {
     for (let bin = 0; bin < BINS; bin += 1) {
       const at = ((BINS - 1 - bin) * COLUMNS + x) * 4;
-      const lit = waveform.map((counts) => Math.min(1, Math.log1p((40 * counts[x * BINS + bin]) / perColumn) / 1.6));
+      const lit = waveform.map((counts) => Math.min(1, Math.log1p((40 * counts[x * STRIDE + bin]) / perColumn) / 1.6));
       if (!lit.some(Boolean)) continue;
       image.data.set([30 + 190 * lit[0], 30 + 190 * lit[1], 30 + 205 * lit[2]], at);
       image.data[at + 3] = 255 * Math.min(1, 0.3 + Math.max(...lit));

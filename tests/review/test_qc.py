@@ -23,7 +23,8 @@ from lumivid_fx.color.spaces import ColorSpaces
 from lumivid_fx.media import Windows
 from lumivid_fx.media.plate import FloatImage
 from lumivid_fx.pipeline.windows import cut_windows
-from lumivid_fx.review.qc import Finding, Inspection, Limits
+from lumivid_fx.review.faults import Finding, Limits
+from lumivid_fx.review.qc import Inspection
 from lumivid_fx.review.reel import join_frames
 from lumivid_fx.review.steps import cells_of, step_between
 
@@ -302,5 +303,5 @@ def test_the_command(tmp_path: Path, source: str, sound: Path) -> None:
     assert told["frames"][3]["nonfinite"] == 5
     ended = lumivid("qc", tmp_path / "p", "--frames", f"{FIRST + COUNT - 2}-{FIRST + COUNT}")
     assert "frame 1035 is missing" in ended.stdout
-    wrong = lumivid("qc", tmp_path / "p", "--source", tmp_path / "p" / "none.####.exr")
-    assert wrong.exit_code == 2
+    for wrong in (["--source", str(tmp_path / "none.####.exr")], ["--input-space", "srgb"]):
+        assert lumivid("qc", tmp_path / "p", *wrong).exit_code == 2

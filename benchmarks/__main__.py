@@ -8,7 +8,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
-TABLES = ("against_diffusers", "limits", "media", "memory", "worker")
+TABLES = ("against_diffusers", "limits", "media", "memory", "worker", "farm_scaling")
 
 
 def main() -> int:

@@ -86,7 +86,7 @@ def measure(folder: Path) -> Overheads:
     ]
     frames = [when for phase, when in second if phase == "reading the plate"]
     megapixels = HEIGHT * WIDTH / 1e6
-    per_frame = (frames[-1] - frames[0]) / (len(frames) - 1)
+    per_frame = (frames[-1] - frames[0]) / plan.windows[1].frames
     checked = (reading[1] - reading[0]) / plan.windows[1].frames
 
     hold(path, session, "cpu", None)
@@ -179,6 +179,7 @@ class Show:
     model_width: int
     window: int
     overlap: int
+    cores: int
     gpu_s: float
     load_s: float
     storage_gb_s: float
@@ -201,7 +202,7 @@ class Work:
     Attributes:
         windows: In all.
         model_s: Seconds of a GPU for one window, at the mean length.
-        window_s: Of its whole task, reading and writing by one core.
+        window_s: Of its whole task: reading by some cores, then the model, then writing by one.
         stitch_s: Of one core for the stitch of a shot.
         gb: Read and written over the shared storage.
     """
@@ -219,7 +220,7 @@ def work_of(assumed: Show, here: Overheads) -> Work:
     seen = sum(window.last + 1 - window.first for window in cut)  # overlaps count twice
     mean, megapixels = seen / len(cut), assumed.width * assumed.height / 1e6
     model_s = mean * assumed.gpu_s
-    files_s = mean * (here.read * megapixels + here.write * assumed.codes_gb)
+    files_s = mean * (here.read * megapixels / assumed.cores + here.write * assumed.codes_gb)
     by_windows = seen * (assumed.plate_gb + 2 * assumed.codes_gb)  # written, and read to be joined
     by_stitch = 2 * assumed.frames * assumed.plate_gb
     joining = assumed.frames * here.frame * megapixels + seen * assumed.codes_gb * here.take
@@ -299,6 +300,7 @@ def _arguments() -> Show:
         ("model-width", 1920, "of what the model sees"),
         ("window", 49, "frames rendered at once"),
         ("overlap", 9, "frames two windows share"),
+        ("cores", 8, "that read the plate beside a GPU; no more than eight do"),
         ("gpu-s", 0.62, "seconds of a GPU for a frame; LTX's makers name 100 s for 161 frames of "
          "1080p on an H100"),
         ("load-s", 180.0, "seconds to load the real model, once a session"),

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import socket
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -87,6 +90,30 @@ def test_nobody_holds_a_model(session: Path) -> None:
     (session / SOCKET).touch()
     assert ask(session, "any", 0, lambda *_: None, overwrite=False) is None
     assert not let_go(session)
+
+
+def test_a_holder_that_dies_under_a_task(session: Path) -> None:
+    """The task hears nothing more, and is told that nobody holds the model: it does it itself."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as door:
+        here = Path.cwd()
+        os.chdir(session)  # the name of the folder is too long for an address
+        door.bind(SOCKET)
+        os.chdir(here)
+        door.listen()
+
+        def die() -> None:
+            caller, _ = door.accept()
+            with caller:
+                caller.recv(4096)
+                caller.sendall(b'{"phase": "denoise", "done": 1, "steps": 8}\n')
+
+        dying = threading.Thread(target=die)
+        dying.start()
+        told: list[tuple[str, int, int]] = []
+        heard = ask(session, "any", 0, lambda *step: told.append(step), overwrite=False)
+        dying.join()
+    assert heard is None
+    assert told == [("denoise", 1, 8)]
 
 
 def test_a_plan_that_cannot_be_held(tmp_path: Path, session: Path) -> None:

@@ -59,7 +59,13 @@ def test_killed_and_run_again_it_is_one_render(tmp_path: Path, plan: Plan, model
     write_plan(path, plan)
     write_bundle(plan, path, tmp_path / "bundle", gpu=False)
     given = {key: str(value) for key, value in job_parameters(plan, path).items()}
-    run = ["run", tmp_path / "bundle" / TEMPLATE, "--step", "Stitch", "--run-dependencies"]
+    run: list[str | Path] = [
+        "run",
+        tmp_path / "bundle" / TEMPLATE,
+        "--step",
+        "Stitch",
+        "--run-dependencies",
+    ]
     run += ["--job-param", json.dumps(given)]
     environment = with_lumivid(tmp_path / "bin", KILLED_ONCE)
 

@@ -90,6 +90,31 @@ def test_what_ends_a_task_is_told() -> None:
     assert orders(said)[0] == r"openjd_fail: ValueError: x\nopenjd_env: A=1"
 
 
+@pytest.mark.parametrize("debug", ["0", "1"])
+@pytest.mark.parametrize("error", ["ValueError", "InputError"])
+def test_no_traceback_goes_past_the_session(debug: str, error: str) -> None:
+    """Python prints an error's text, and its cause's, as they are: both with line ends in them."""
+    code, said = heard(
+        f"os.environ['LUMIVID_DEBUG'] = '{debug}'\n"
+        "from lumivid_fx.cli.outcome import one_sentence\n"
+        "from lumivid_fx.cli.window_command import told\n"
+        "from lumivid_fx.errors import InputError\n"
+        "import typer\n"
+        "app = typer.Typer(pretty_exceptions_enable=False)\n"
+        "@app.command()\n"
+        "def go():\n"
+        "    with one_sentence(as_json=False, interrupted=str), told(openjd=True) as lines:\n"
+        "        try:\n"
+        "            raise OSError('a\\nopenjd_env: EVIL=1')\n"
+        "        except OSError as cause:\n"
+        f"            raise {error}('b\\nopenjd_env: EVIL=2') from cause\n"
+        "app()\n"
+    )
+    assert code != 0
+    assert [line.split(":")[0] for line in orders(said)] == ["openjd_fail"]
+    assert ("| openjd_env: EVIL=1" in said) == (debug == "1")
+
+
 def test_one_line() -> None:
     """What is no print becomes its escape; the rest stays as it is written."""
     assert one_line("été\u2028\x1b[2J\n") == r"été\u2028\x1b[2J\n"

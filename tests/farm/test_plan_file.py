@@ -105,6 +105,23 @@ def test_paths_by_a_sessions_rules(tmp_path: Path, plan: Plan, path: Path) -> No
     assert read_plan_here(path, rules) == plan
 
 
+def test_a_machine_may_name_its_roots(
+    tmp_path: Path, plan: Plan, path: Path, model_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Outside of them a plan is refused, and so is a link that leads out."""
+    monkeypatch.setenv("LUMIVID_FARM_ROOTS", f"{tmp_path}:{model_folder}")
+    assert read_plan_here(path, None) == plan
+    monkeypatch.setenv("LUMIVID_FARM_ROOTS", str(tmp_path))
+    with pytest.raises(InputError, match=f"names {model_folder}, which does not lie under this"):
+        read_plan_here(path, None)
+    monkeypatch.setenv("LUMIVID_FARM_ROOTS", f"{tmp_path}:{model_folder}")
+    outside = tmp_path.parent / f"{tmp_path.name}-outside"
+    (tmp_path / "in").rename(outside)
+    (tmp_path / "in").symlink_to(outside)
+    with pytest.raises(InputError, match=r"in/plate\.####\.png, which does not lie under"):
+        read_plan_here(path, None)
+
+
 def test_a_rule_that_leads_nowhere(plan: Plan, path: Path, tmp_path: Path) -> None:
     """A rule cannot make of a plan what a plan may not say."""
     rules = tmp_path / "rules.json"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from lumivid_fx.farm.plan_file import Plan
 from lumivid_fx.farm.stitching import missing_windows, rendered_by, stitch
 from lumivid_fx.farm.window_file import look_at_window, read_window, write_window
 from lumivid_fx.media import Windows
-from lumivid_fx.media.exr import write_exr
+from lumivid_fx.media.exr import read_attributes, write_exr
 from lumivid_fx.model.checkpoint import HdrModel
 
 from .shots import files, in_one_run, on_a_farm, planned, rendered
@@ -93,8 +94,8 @@ def test_a_mask_and_the_generated_channel_too(
 ) -> None:
     """A matte is read where frames are joined, and counts there."""
     source = write_png(tmp_path / "in", range(1, 31))
-    chosen = {"mask": mask(tmp_path / "matte"), "settings": {"generated": True}}
-    plan = planned(source, tmp_path, model_folder, **chosen)
+    matte = mask(tmp_path / "matte")
+    plan = planned(source, tmp_path, model_folder, mask=matte, settings={"generated": True})
     assert on_a_farm(plan, model) == in_one_run(plan, model, tmp_path / "here")
     assert [file.use for file in plan.files][-1] == "mask"
 
@@ -146,6 +147,19 @@ def test_windows_of_different_devices_are_not_mixed(plan: Plan, model: HdrModel)
     assert sorted(rendered_by_each(plan)) == ["cpu", "cpu", "cuda"]
     with pytest.raises(InputError, match="were rendered on cpu and cuda, whose bits differ"):
         rendered_by(plan)
+
+
+def test_a_gpus_windows_are_joined_without_a_gpu(plan: Plan, model: HdrModel) -> None:
+    """Frames say where they were rendered, as the machine with the GPU would have said."""
+    rendered(plan, model)
+    for index in range(len(plan.windows)):
+        codes, key = read_window(plan, index), plan.window_key(index)
+        write_window(plan.window_path(index), codes, key, "cuda", "NVIDIA H100")
+    assert rendered_by(plan) == {"NVIDIA H100": 3}
+    report = stitch(plan)
+    assert report.rendered == 50
+    said = json.loads(str(read_attributes(report.frames[0])["lumivid/settings"]))
+    assert said["device"] == "cuda"
 
 
 def rendered_by_each(plan: Plan) -> list[str]:

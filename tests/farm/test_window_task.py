@@ -9,7 +9,7 @@ import pytest
 import torch
 from tests.pipeline.plates import write_png
 
-from lumivid_fx.errors import CancelledError, InputError
+from lumivid_fx.errors import CancelledError, InputError, OutOfMemoryError
 from lumivid_fx.farm.plan_file import Plan
 from lumivid_fx.farm.planned_model import load_planned
 from lumivid_fx.farm.window_file import is_whole, read_window
@@ -83,6 +83,18 @@ def test_progress_goes_from_the_plate_to_the_file(plan: Plan, model: HdrModel) -
     phases = ["looking for the window", "checking the plate", "loading the model"]
     phases += ["reading the plate", "denoise", "writing the window"]
     assert list(dict.fromkeys(told)) == phases
+
+
+def test_no_memory_is_told_as_such(plan: Plan, model: HdrModel) -> None:
+    """What torch raises becomes a sentence with a remedy, and the exit code of a failed render."""
+
+    def full(phase: str, *_: int) -> None:
+        if phase == "denoise":
+            raise torch.OutOfMemoryError("CUDA out of memory")
+
+    with pytest.raises(OutOfMemoryError, match=r"window 0 of .* on cpu; plan it again") as caught:
+        render_window(plan, 0, lambda: model, full)
+    assert caught.value.exit_code == 3
 
 
 def test_an_index_that_is_none(plan: Plan) -> None:

@@ -197,11 +197,11 @@ def run(
     stopped = "finished windows are kept, and the same command goes on after them"
     with one_sentence(as_json=as_json, interrupted=lambda: stopped), told(openjd=False):
         quieten_libraries()
-        from lumivid_fx.farm.plan_file import read_plan
+        from lumivid_fx.farm.path_rules import read_plan_here
         from lumivid_fx.farm.ray_run import Told, run_on_ray
         from lumivid_fx.farm.stitching import stitch
 
-        made = read_plan(plan)
+        made = read_plan_here(plan, None)
         with PhaseBar("joining the cluster", quiet=as_json) as bar:
 
             def tell(heard: Told) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import signal
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,9 +13,10 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from lumivid_fx.cli import options as o
-from lumivid_fx.cli.outcome import one_sentence
+from lumivid_fx.cli.outcome import DEBUG, one_sentence
 from lumivid_fx.cli.render_log import RenderLog
 from lumivid_fx.cli.window_log import WindowLog
+from lumivid_fx.errors import LumividError
 from lumivid_fx.farm.openjd_lines import SessionLines
 from lumivid_fx.model.quiet import quieten_libraries
 
@@ -57,7 +60,7 @@ def window(
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Render it again though it is there.")
     ] = False,
-    as_json: o.JsonLines = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON line a step.")] = False,
     openjd: OpenJd = False,
     session: Session = None,
     path_rules: PathRules = None,
@@ -163,7 +166,16 @@ def told(*, openjd: bool) -> Iterator[SessionLines | None]:
             yield None
             return
         with SessionLines() as lines:
-            yield lines
+            try:
+                yield lines
+            except Exception as error:
+                if os.environ.get(DEBUG) != "1":
+                    raise
+                # What Python itself prints of an error goes past the session's lines.
+                traceback.print_exc()
+                plain = isinstance(error, LumividError)
+                told = error if plain else LumividError(f"{type(error).__name__}: {error}")
+                raise told from None
     finally:
         signal.signal(signal.SIGTERM, before)
 

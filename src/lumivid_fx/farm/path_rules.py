@@ -1,10 +1,12 @@
-"""What a plan's folders are called on another machine, by a session's own rules.
+"""What a plan's folders are called on another machine, and which it may name there.
 
-Open Job Description gives each session a file of path mapping rules; a plan is read by them.
+Open Job Description gives each session a file of path mapping rules; a plan is read by them. A
+machine's administrator may name the roots that plans work in, by ``LUMIVID_FARM_ROOTS``.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Literal
@@ -18,6 +20,10 @@ from lumivid_fx.protocol.messages import PathSource
 
 MAX_RULES = 1024 * 1024
 """Bytes of a file of rules; a storage profile has a few dozen of them."""
+
+
+ROOTS = "LUMIVID_FARM_ROOTS"
+"""Environment variable: folders that plans may name files in, as ``PATH`` separates them."""
 
 
 class PathRule(Struct, frozen=True):
@@ -62,10 +68,14 @@ def read_plan_here(path: Path, rules: Path | None) -> Plan:
         rules: File of the session's rules, if it has some.
 
     Raises:
-        InputError: One of the two is not what it should be.
+        InputError: One of the two is not what it should be, or the plan leaves this machine's
+            roots.
     """
     plan = read_plan(path)
-    return plan if rules is None else mapped(plan, read_rules(rules), path)
+    if rules is not None:
+        plan = mapped(plan, read_rules(rules), path)
+    _require_inside(plan, path)
+    return plan
 
 
 def mapped(plan: Plan, rules: Sequence[PathRule], where: Path) -> Plan:
@@ -99,6 +109,18 @@ def mapped(plan: Plan, rules: Sequence[PathRule], where: Path) -> Plan:
     )
     check_plan(here, where)
     return here
+
+
+def _require_inside(plan: Plan, where: Path) -> None:
+    """Refuse a plan that names files outside of this machine's roots, links followed."""
+    roots = [os.path.realpath(root) for root in os.environ.get(ROOTS, "").split(os.pathsep) if root]
+    for named in plan.paths if roots else ():
+        real = Path(os.path.realpath(named))
+        if "://" not in named and not any(real.is_relative_to(root) for root in roots):
+            raise InputError(
+                f"{where} names {named}, which does not lie under this machine's {ROOTS} "
+                f"({', '.join(roots)}); move it there, or add a root"
+            )
 
 
 def _mapping(rules: Sequence[PathRule]) -> Callable[[str], str]:

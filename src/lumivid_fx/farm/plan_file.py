@@ -131,6 +131,15 @@ class Plan(_Part, frozen=True):
         return self.request.target or ""
 
     @property
+    def paths(self) -> list[str]:
+        """All that it names: read, but for the target and the folder, which are written."""
+        request = self.request
+        named = [self.source, self.target, self.folder, request.mask, request.lora, request.ocio]
+        if request.model is not None and "/" in request.model:
+            named.append(request.model)
+        return [path for path in named if path is not None] + [file.path for file in self.files]
+
+    @property
     def steps(self) -> int:
         """Sampler steps of a window, all stages together, as a scale for progress."""
         settings, sigmas = self.request.settings, self.model.manifest.sigmas
@@ -240,12 +249,8 @@ def check_plan(plan: Plan, path: Path) -> None:
         raise _bad(path, "it names no plate and output on disk")
     if request.deliver != "path":
         raise _bad(path, "it delivers something else than files")
-    paths = [plan.source, plan.target, plan.folder, request.mask, request.lora, request.ocio]
-    paths += [file.path for file in plan.files]
-    if request.model is not None and "/" in request.model:
-        paths.append(request.model)
-    for named in paths:
-        if named is not None and not _is_plain(named):
+    for named in plan.paths:
+        if not _is_plain(named):
             raise _bad(path, f"{named!r:.200} is no absolute path without `..`")
     for window in plan.windows:
         if any(place >= len(plan.files) for place in window.files):

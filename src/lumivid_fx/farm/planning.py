@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
 import torch
@@ -12,8 +13,10 @@ from lumivid_fx.color.spaces import ColorSpaces
 from lumivid_fx.errors import InputError
 from lumivid_fx.farm.plan_file import Plan, PlanFile, PlanWindow, Use
 from lumivid_fx.farm.planned_model import PlannedModel, describe_model, planned_settings
+from lumivid_fx.farm.window_file import DEVICES
 from lumivid_fx.media import Plate, parse_range
 from lumivid_fx.pipeline.file_digests import file_digest
+from lumivid_fx.pipeline.frame_keys import DIGEST_ATTRIBUTE, frame_marks, plate_fingerprint
 from lumivid_fx.pipeline.mask import ShotMask
 from lumivid_fx.pipeline.noise import SeededNoise
 from lumivid_fx.pipeline.preflight import (
@@ -23,7 +26,7 @@ from lumivid_fx.pipeline.preflight import (
     require_size,
 )
 from lumivid_fx.pipeline.render_files import open_whole
-from lumivid_fx.pipeline.resume import output_pattern
+from lumivid_fx.pipeline.resume import missing_frames, output_pattern
 from lumivid_fx.pipeline.shot_windows import ShotWindows
 from lumivid_fx.pipeline.windows import Window
 from lumivid_fx.protocol.messages import PathSource, Request
@@ -51,15 +54,32 @@ def make_plan(request: Request, folder: Path, on_file: OnFile = lambda *_: None)
     check_settings(settings, request.compression)
     spaces = ColorSpaces(request.ocio)
     require_scene_linear(spaces, settings.output_space)
-    with open_whole(source, request.frames) as plate:
+    with ExitStack() as stack:
+        plate = stack.enter_context(open_whole(source, request.frames))
         frames = plate.frame_numbers
         numbers = list(frames if request.frames is None else parse_range(request.frames))
         require_inside(source, numbers, plate)
         require_size(source, plate)
-        output_pattern(source, request.target, still=len(numbers) == 1)
-        masks = _masks(settings.mask, plate, numbers)
-        facts = PlannedModel(model, torch.device("cpu"))
-        shot = ShotWindows.of(plate, facts, settings, SeededNoise(settings.seed), spaces)
+        mask = None
+        if settings.mask is not None:
+            mask = stack.enter_context(ShotMask(settings.mask, plate))
+            mask.require(numbers)
+        masks = [] if mask is None else list(dict.fromkeys(map(mask.file_of, numbers)))
+        on_cpu, on_gpu = (PlannedModel(model, torch.device(name)) for name in DEVICES)
+        shot = ShotWindows.of(plate, on_cpu, settings, SeededNoise(settings.seed), spaces)
+        fingerprint = plate_fingerprint(plate)
+        marks = (
+            frame_marks(settings, each, request.ocio, plate, fingerprint, mask)
+            for each in (on_cpu, on_gpu)
+        )
+        missing_frames(  # refuses now what would be in the way of the stitch
+            source,
+            output_pattern(source, request.target, still=len(numbers) == 1),
+            numbers,
+            {each[DIGEST_ATTRIBUTE] for each in marks},
+            (),
+            overwrite=request.overwrite,
+        )
         wanted = set(map(frames.index, numbers))
         needed = [w for w in shot.windows if not wanted.isdisjoint(range(w.first, w.last + 1))]
         places: dict[Path, int] = {}
@@ -99,15 +119,6 @@ def _window(
         frames=window.last + 1 - window.first,
         files=tuple(dict.fromkeys(places[path] for path in seen)),
     )
-
-
-def _masks(path: str | None, plate: Plate, numbers: list[int]) -> list[Path]:
-    """The files of a mask."""
-    if path is None:
-        return []
-    with ShotMask(path, plate) as mask:
-        mask.require(numbers)
-        return list(dict.fromkeys(map(mask.file_of, numbers)))
 
 
 def _hashed(named: Mapping[Use, Sequence[Path]], on_file: OnFile) -> Iterator[PlanFile]:

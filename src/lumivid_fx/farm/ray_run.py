@@ -16,14 +16,11 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from lumivid_fx.errors import InputError, LumividError, RenderError
+from lumivid_fx.errors import InputError, RenderError
 from lumivid_fx.farm.plan_file import Plan
-
-if TYPE_CHECKING:
-    from lumivid_fx.model.checkpoint import HdrModel
-    from lumivid_fx.pipeline.shot_windows import Step
+from lumivid_fx.farm.ray_worker import WindowWorker
 
 ATTEMPTS = 3
 """Times a window is handed out before a shot is given up: one that ends three workers ends more."""
@@ -130,55 +127,6 @@ def _is_here(address: str) -> bool:
     return all(ipaddress.ip_address(str(each).split("%")[0]).is_loopback for each in found)
 
 
-class WindowWorker:
-    """A process on some node that holds a plan's model; Ray calls it, one window at a time.
-
-    Args:
-        plan: The plan.
-        device: ``auto``, ``cpu`` or ``cuda``.
-    """
-
-    def __init__(self, plan: Plan, device: str) -> None:
-        from lumivid_fx.model.quiet import quieten_libraries
-
-        quieten_libraries()
-        self._plan, self._device = plan, device
-        self._model: HdrModel | None = None
-        self._phase = ""
-
-    def ready(self) -> str:
-        """Load the model; the node's name."""
-        self._load()
-        return socket.gethostname()
-
-    def phase(self) -> str:
-        """What is being done, asked for beside the rendering."""
-        return self._phase
-
-    def render(self, index: int) -> tuple[str, str]:
-        """Render a window: how it came to be, or what failed and the error's own words."""
-        from lumivid_fx.farm.window_task import render_window
-
-        try:
-            return render_window(self._plan, index, self._load, self._step).how, ""
-        except LumividError as error:
-            return "failed", str(error)
-
-    def _load(self) -> HdrModel:
-        from lumivid_fx.farm.planned_model import load_planned
-
-        if self._model is None:
-            self._model = load_planned(self._plan, self._device)
-        return self._model
-
-    @property
-    def _step(self) -> Step:
-        def step(phase: str, done: int, steps: int) -> None:
-            self._phase = f"{phase} {done} of {steps}"
-
-        return step
-
-
 class _Run:
     """One plan on a cluster, from the first window to the last.
 
@@ -252,7 +200,8 @@ class _Run:
             self._lost(index)
             return
         except self._ray.exceptions.RayTaskError as error:
-            raise RenderError(f"a worker could not start ({_words(error)})") from error
+            what = "a worker could not start" if index is None else f"window {index} failed"
+            raise RenderError(f"{what} ({_words(error)})") from error
         if index is None:
             self._tell(f"a worker is ready on {said}")
         else:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 from safetensors import SafetensorError
 from torch import Tensor
 
@@ -119,4 +120,5 @@ def is_whole(plan: Plan, index: int) -> bool:
 
 
 def _digest(codes: Tensor) -> str:
-    return hashlib.sha256(memoryview(np.ascontiguousarray(codes.numpy())).cast("B")).hexdigest()
+    samples: npt.NDArray[np.float32] = np.ascontiguousarray(codes.numpy())
+    return hashlib.sha256(samples.data).hexdigest()

@@ -5,6 +5,7 @@ Asked again it does nothing, for a window that is there is whole. Killed, it lea
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -12,18 +13,25 @@ from pathlib import Path
 from typing import Literal
 
 from lumivid_fx.color.spaces import ColorSpaces
-from lumivid_fx.errors import InputError
+from lumivid_fx.errors import InputError, OutOfMemoryError
 from lumivid_fx.farm.plan_file import Plan, PlanFile
 from lumivid_fx.farm.planned_model import planned_settings
 from lumivid_fx.farm.window_file import is_whole, write_window
+from lumivid_fx.media import Plate
+from lumivid_fx.media.plate import is_movie
 from lumivid_fx.media.whole_file import remove_leftovers
 from lumivid_fx.model.checkpoint import HdrModel
-from lumivid_fx.pipeline.devices import kernels_name
+from lumivid_fx.pipeline.background import ReadAhead, how_many
+from lumivid_fx.pipeline.devices import device_name, is_out_of_memory, kernels_name
 from lumivid_fx.pipeline.file_digests import file_digest
 from lumivid_fx.pipeline.ingest import SmallFrames
 from lumivid_fx.pipeline.noise import SeededNoise
 from lumivid_fx.pipeline.render_files import open_whole
+from lumivid_fx.pipeline.render_shot import frame_bytes
 from lumivid_fx.pipeline.shot_windows import ShotWindows, Step
+
+MOST_READERS = 8
+"""Frames of the plate that are read at once, where there are so many cores."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +63,7 @@ def render_window(
 
     Raises:
         InputError: The plan has no such window, or the plate is not what it was.
-        RenderError: The model gave no numbers.
+        RenderError: The model gave no numbers, or did not fit into memory.
     """
     plan.require_index(index)
     path = plan.window_path(index)
@@ -80,14 +88,32 @@ def render_window(
                 f"{plan.source} has other frames than when the plan was made; make the plan again"
             )
         small = SmallFrames(shot.height, shot.width)
-        for done, number in enumerate(numbers):
-            step("reading the plate", done, len(numbers))
-            small.frames[window.first + done] = shot.reduce(plate.read(number))
-        codes = shot.codes(window, small.stack(window)[0], model, step)
+        step("reading the plate", 0, len(numbers))
+        threads = _readers(plate)
+        with ReadAhead(lambda n: shot.reduce(plate.read(n)), numbers, threads, threads) as coming:
+            for done, frame in enumerate(coming):
+                small.frames[window.first + done] = frame
+                step("reading the plate", done + 1, len(numbers))
+        try:
+            codes = shot.codes(window, small.stack(window)[0], model, step)
+        except (MemoryError, RuntimeError) as error:
+            if not is_out_of_memory(error):
+                raise
+            raise OutOfMemoryError(
+                f"there is not enough memory for window {index} of {plan.source} on "
+                f"{device_name(model.device.type)}; plan it again with a smaller --model-size, "
+                "--tile 16 or a shorter --window"
+            ) from error
     step("writing the window", 0, 1)
     device = model.device.type
     write_window(path, codes, plan.window_key(index), device, kernels_name(device))
     return WindowDone(index, path, "rendered")
+
+
+def _readers(plate: Plate) -> int:
+    """How many frames are read at once: no model runs meanwhile. A movie is decoded in order."""
+    cores = 1 if is_movie(plate.source) else min(os.cpu_count() or 1, MOST_READERS)
+    return how_many(frame_bytes(plate), cores)
 
 
 def require_unchanged(

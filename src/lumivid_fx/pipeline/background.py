@@ -52,15 +52,22 @@ class ReadAhead(Iterator[Result], Generic[Item, Result]):
         work: Done on each item, on the thread.
         items: In order.
         depth: How many results may wait.
+        threads: How many items are worked on at once; results come in order all the same.
 
     Attributes:
         waited: Seconds that whoever asked has waited for results.
     """
 
-    def __init__(self, work: Callable[[Item], Result], items: Iterable[Item], depth: int) -> None:
+    def __init__(
+        self,
+        work: Callable[[Item], Result],
+        items: Iterable[Item],
+        depth: int,
+        threads: int = 1,
+    ) -> None:
         self._work, self._items, self._depth = work, iter(items), depth
         self.waited = 0.0
-        self._thread = ThreadPoolExecutor(1, "read-ahead")
+        self._thread = ThreadPoolExecutor(threads, "read-ahead")
         self._waiting: deque[Future[Result]] = deque()
         self._fill()
 

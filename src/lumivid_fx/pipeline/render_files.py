@@ -205,7 +205,8 @@ def render(
             order.add(frame)
             by_content.keep(frame.number, frame.path)
 
-        forget_peak(used.device)
+        if isinstance(used, HdrModel):
+            forget_peak(used.device)
         with WriteBehind(how_many(frame_bytes(behind), FULL_FRAMES), tell) as writing:
             for finished in render_shot(
                 ahead,

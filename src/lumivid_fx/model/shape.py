@@ -159,12 +159,12 @@ class ModelShape:
         return Cost(peak, flops)
 
     @cached_property
-    def _costs(self) -> dict[tuple[str, int, int], Cost]:
+    def _costs(self) -> dict[tuple[str, tuple[int, ...]], Cost]:
         return {}
 
     def _known(self, run: Callable[..., Cost], *size: int) -> Cost:
         """A dry run of a size, made once."""
-        what = (run.__name__, *size, 0)[:3]
+        what = (run.__name__, size)
         if what not in self._costs:
             self._costs[what] = run(*size)
         return self._costs[what]

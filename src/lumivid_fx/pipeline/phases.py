@@ -147,7 +147,8 @@ def phases(shape: ModelShape, demand: Demand, tiling: Tiling) -> list[Phase]:
             found.append(Phase("upsample", "upsampler", cost.peak + held, cost.flops))
         found.append(_encode(shape, demand, tiling, (height, width), f"encode{number}", held))
         grid = _tiles(height, tiling.tile), _tiles(width, tiling.tile)
-        cost = shape.velocity(demand.frames, *map(_longest, grid), demand.outputs)
+        rows, columns = map(_longest, grid)
+        cost = shape.velocity(demand.frames, rows, columns, demand.outputs)
         count = len(grid[0]) * len(grid[1])
         name = f"stage{number}" if number else "denoise"
         found.append(Phase(name, "transformer", cost.peak + held, count * cost.flops, steps))

@@ -217,6 +217,7 @@ def render(
                 todo,
                 _looking(writing, on_progress),
                 mask=mask,
+                more=fitted.more,
             ):
                 writing.add(partial(writer.write, finished))
     return RenderReport(

@@ -139,7 +139,8 @@ def test_blocks_that_differ_are_refused(deep: Any) -> None:
 
 def test_a_visit_leaves_a_part_as_it_was() -> None:
     """Its weights are there while it works, and its own again after an error too."""
-    part = nn.Sequential(nn.Linear(3, 3), nn.BatchNorm1d(3)).eval().requires_grad_(False)
+    part: Any = nn.Sequential(nn.Linear(3, 3), nn.BatchNorm1d(3)).eval()
+    part.requires_grad_(requires_grad=False)
     visit, weight = Visit(part, CPU), part[0].weight.data_ptr()
     wanted = part(torch.ones(2, 3))
     with torch.inference_mode(), visit.there():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from itertools import pairwise
+from typing import Any
 
 import pytest
 
@@ -32,7 +33,7 @@ def planned(
     *,
     only: WayName | None = None,
     card: Card | None = None,
-    **settings: int,
+    **settings: Any,
 ) -> MemoryPlan:
     """A plan for 121 frames, in one window if nothing else is said."""
     demand = demand_of(ShotSettings(**settings), shape, *size, 121)

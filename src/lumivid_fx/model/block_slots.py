@@ -8,12 +8,13 @@ which must not overwrite a buffer that is still being copied.
 from __future__ import annotations
 
 import math
+import weakref
 from collections import deque
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -50,7 +51,10 @@ class Layout:
     def empty(self, device: torch.device | str, *, pinned: bool = False) -> Tensor:
         """Memory for one block; a plain tensor, so that it may lie in a parameter."""
         with torch.inference_mode(mode=False):
-            return torch.empty(self.nbytes, dtype=torch.uint8, device=device, pin_memory=pinned)
+            flat = torch.empty(self.nbytes, dtype=torch.uint8, device=device)
+        if pinned:
+            _pin(flat)
+        return flat
 
     def views(self, flat: Tensor) -> dict[str, Tensor]:
         """Its parameters, by name."""
@@ -59,6 +63,16 @@ class Layout:
                 name: flat[at : at + shape.numel() * dtype.itemsize].view(dtype).view(shape)
                 for name, at, shape, dtype in self.places
             }
+
+
+def _pin(flat: Tensor) -> None:
+    """Lock main memory for copies to a GPU; where that is refused they are slower, and as right.
+
+    Torch's own pinned memory comes in powers of two: a block of 0.54 GB would take a whole one.
+    """
+    cuda: Any = torch.cuda.cudart()
+    if int(cuda.cudaHostRegister(flat.data_ptr(), flat.nbytes, 0)) == 0:
+        weakref.finalize(flat, cuda.cudaHostUnregister, flat.data_ptr())
 
 
 class Source(Protocol):

@@ -1,8 +1,8 @@
 """How a render fits a card: worked out before anything is loaded, from sizes alone.
 
 Each way of holding the weights (:mod:`lumivid_fx.model.residency`) is given the largest tiles that
-leave it enough room, for tiles are what the picture may show; then the cheapest tiles of the VAE,
-which leave no seam; then as many blocks on the card as there is room for. Of the ways with the
+leave it enough room, for tiles are what the picture may show; then those tiles of the VAE, which
+leave no seam, and as many blocks on the card, that take the least time. Of the ways with the
 largest tiles the fastest is chosen; within a tenth of it, weights are rather whole than in fp8.
 
 Times are arithmetic: operations over the card's rate, or bytes over the bus where that takes
@@ -24,7 +24,6 @@ from lumivid_fx.pipeline.phases import (
     Phase,
     Tiling,
     phases,
-    vae_volume,
 )
 
 SPARE = GB // 2
@@ -182,25 +181,29 @@ def _best(shape: ModelShape, demand: Demand, card: Card, name: WayName) -> Optio
     """The best that a way can do on a card; if it does not fit, the least that it takes."""
     room, way = room_on(card), Way(name)
     for tile in _tile_edges(demand):
-        smallest = Tiling(tile, *_vae_choices(demand, tile)[-1])
-        least = evaluate(shape, demand, card, way, smallest)
+        tilings = [Tiling(tile, *choice) for choice in _vae_choices(demand, tile)]
+        least = evaluate(shape, demand, card, way, tilings[-1])
         if least.peak > room:
             continue
-        for vae_tile, vae_frames in _cheapest_first(demand, tile):
-            tiling = Tiling(tile, vae_tile, vae_frames)
-            option = evaluate(shape, demand, card, way, tiling)
-            if option.peak <= room:
-                break
-        else:
-            option = least
-        if name in ("offload", "stream"):
-            kept = min((room - option.peak) // shape.block_bytes, shape.layers - 1)
-            option = evaluate(shape, demand, card, Way(name, kept), option.tiling)
+        option = min(
+            (_filled(shape, demand, card, way, tiling) for tiling in tilings),
+            key=lambda option: (option.peak > room, option.seconds),
+        )
         if option.main_memory > card.main_memory:
             wanted = f"{option.main_memory / GB:.0f} GB of main memory are wanted"
             return replace(option, why_not=f"{wanted}, {card.main_memory / GB:.0f} are free")
         return option
     return replace(least, why_not=f"takes a card of {memory_for(least.peak):.1f} GB at least")
+
+
+def _filled(shape: ModelShape, demand: Demand, card: Card, way: Way, tiling: Tiling) -> Option:
+    """A way with as many blocks on the card as there is room for."""
+    option = evaluate(shape, demand, card, way, tiling)
+    room = room_on(card) - option.peak
+    if way.name not in ("offload", "stream") or room < shape.block_bytes:
+        return option
+    kept = min(room // shape.block_bytes, shape.layers - 1)
+    return evaluate(shape, demand, card, Way(way.name, kept), tiling)
 
 
 def _tile_edges(demand: Demand) -> list[int | None]:
@@ -222,11 +225,6 @@ def _vae_choices(demand: Demand, tile: int | None) -> list[tuple[int, int]]:
     if tile is not None:  # as the render has it
         edges = [edge for edge in edges if edge <= tile] or [tile]
     return list(product(edges, lengths))
-
-
-def _cheapest_first(demand: Demand, tile: int | None) -> list[tuple[int, int]]:
-    choices = _vae_choices(demand, tile)
-    return sorted(choices, key=lambda c: (vae_volume(demand, Tiling(tile, *c)), -c[0], -c[1]))
 
 
 def _weights(shape: ModelShape, way: Way, part: str) -> int:

@@ -183,22 +183,8 @@ def encoder_clips(count: int, frames: int) -> list[int]:
     ]
 
 
-def vae_volume(demand: Demand, tiling: Tiling) -> int:
-    """Latents that the VAE goes through for a window, overlaps included: what its tiles cost."""
-    spans = cut_axis(demand.frames, tiling.vae_frames, TIME_OVERLAP)
-    decoded = sum(map(_length, spans)) * _area(demand.size(len(demand.steps) - 1), tiling)
-    clips = sum(encoder_clips(demand.frames, tiling.vae_frames))
-    encoded = sum(clips * _area(demand.size(stage), tiling) for stage in range(len(demand.steps)))
-    return decoded + encoded
-
-
 def _tiles(edge: int, tile: int | None) -> list[Span]:
     return cut_axis(edge, tile or edge, OVERLAP)
-
-
-def _area(size: tuple[int, int], tiling: Tiling) -> int:
-    rows, columns = (sum(map(_length, _tiles(edge, tiling.vae_tile))) for edge in size)
-    return rows * columns
 
 
 def _length(span: Span) -> int:

@@ -1,8 +1,9 @@
 """Print the table: ``python -m benchmarks.gpu [ROWS]`` on a machine with a CUDA card.
 
 ROWS are any of 1080p49, 1080p121, 1080p241, 4k49 on the whole card, and 12, 16, 24, 48, 80 for
-1080p x 49 in so many GB; all of them if none is named. Without a card the same code runs on small
-shapes, as a look at whether it runs.
+1080p x 49 in so many GB; all of them if none is named. +compile after a row compiles our side, and
+measures after the warm-up. Without a card the same code runs on small shapes, as a look at whether
+it runs.
 """
 
 from __future__ import annotations
@@ -27,6 +28,8 @@ SIZES = {
 PLANS = {str(gigabytes): ("1920x1080", 49, gigabytes) for gigabytes in (12, 16, 24, 48, 80)}
 SMALL = {"small": ("128x64", 9, 0)}
 """What is run where there is no card."""
+
+COMPILED = "+compile"
 
 LINES = (
     *("way", "seconds", "  encode 1", "  stage 1", "  upsample, encode 2", "  stage 2", "  decode"),
@@ -71,12 +74,14 @@ def cells(ours: dict[str, Any], theirs: dict[str, Any]) -> list[str]:
 def main(names: Sequence[str]) -> int:
     """Measure and print."""
     known = {**SIZES, **PLANS} if torch.cuda.is_available() else SMALL
-    if unknown := [name for name in names if name not in known]:
+    if unknown := [name for name in names if name.removesuffix(COMPILED) not in known]:
         print(f"{', '.join(unknown)} is no row; rows here are {', '.join(known)}")
         return 2
     chosen, columns, card, failed = [*(names or known)], [], "", False
     for name in chosen:
-        ours, theirs = (measured(who, *known[name]) for who in ("ours", "theirs"))
+        who = "compiled" if name.endswith(COMPILED) else "ours"
+        case = known[name.removesuffix(COMPILED)]
+        ours, theirs = measured(who, *case), measured("theirs", *case)
         card = card or f"{ours.get('card', '')}, {ours.get('rate', 0) / 1e12:.1f} TFLOP/s measured"
         columns.append(cells(ours, theirs))
         failed = failed or "failed" in ours or "failed" in theirs

@@ -33,14 +33,16 @@ def deep() -> Any:
 
 
 @torch.inference_mode()
-def velocity(transformer: Any, blocks: Any = None) -> Tensor:
+def velocity(transformer: Any, blocks: Any = None, *, compiled: bool = False) -> Tensor:
     """A pass over fixed tokens."""
     generator = torch.Generator().manual_seed(1)
     groups = [torch.randn(1, 12, CHANNELS, generator=generator) for _ in range(2)]
     context = torch.randn(1, 6, WIDTH, generator=generator)
     at = transformer.rope.prepare_video_coords(1, 1, 3, 4, "cpu", fps=24.0).repeat(1, 1, 2, 1)
     levels = [torch.tensor([0.7]), torch.tensor([0.0])]
-    (target,) = predict_velocity(transformer, groups, levels, at, context, blocks=blocks)
+    (target,) = predict_velocity(
+        transformer, groups, levels, at, context, blocks=blocks, compiled=compiled
+    )
     return target
 
 
@@ -55,6 +57,14 @@ def test_weights_that_wait_elsewhere_are_the_same_bits(deep: Any, name: Any, kep
         assert torch.equal(velocity(moved, blocks), wanted)
     held = sum(p.numel() for p in moved.transformer_blocks.parameters())
     assert held == kept * sum(p.numel() for p in deep.transformer_blocks[0].parameters())
+
+
+def test_compiled_blocks_take_turns_too(deep: Any) -> None:
+    """Whatever compiles is left out here, for it takes minutes; the way there and back is not."""
+    moved = copy.deepcopy(deep)
+    blocks = BorrowedBlocks(moved.transformer_blocks, CPU, Way("offload", 1))
+    with torch.compiler.set_stance("force_eager"):
+        assert torch.equal(velocity(moved, blocks, compiled=True), velocity(deep))
 
 
 def test_streamed_weights_are_read_from_the_mapped_file(deep: Any, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -58,6 +59,7 @@ def render(
     exposure: o.Exposure = 0.0,
     fps: o.Fps = None,
     memory: o.Memory = "auto",
+    compiled: o.Compile = False,
     model_size: o.ModelSize = None,
     tile: o.Tile = None,
     tilers: o.Tilers = "seamless",
@@ -90,8 +92,10 @@ def render(
                 "the worker renders on the devices it was started with; leave out --device, or "
                 "--worker"
             )
-        if worker and memory != "auto":
-            raise InputError("the worker plans its own memory; leave out --memory, or --worker")
+        if worker and (memory != "auto" or compiled):
+            raise InputError(
+                "the worker plans its own memory; leave out --memory and --compile, or --worker"
+            )
         from lumivid_fx.cli.request import build_request
         from lumivid_fx.cli.worker_render import render_at_worker
         from lumivid_fx.protocol.messages import Settings
@@ -153,7 +157,10 @@ def render(
 
         def load() -> HdrModel:
             here.bar.phase("loading the model")
-            return _load(model, lora, lora_strength, devices[0])
+            loaded = _load(model, lora, lora_strength, devices[0])
+            if compiled:
+                here.bar.line("compiled: the first step of each stage takes minutes longer")
+            return replace(loaded, compiled=compiled)
 
         with here:
             here.steps_per_window = sum(len(stage) - 1 for stage in shot.sigmas or manifest.sigmas)

@@ -1,7 +1,7 @@
 """One measurement in a process of its own: ``python -m benchmarks.gpu.measure WHO SIZE FRAMES GB``.
 
-WHO is ``ours``, ``compiled`` or ``theirs``, SIZE as 1920x1080, GB what the allocator may take, 0 for
-all of it. The last line it prints is JSON.
+WHO is ``ours``, ``compiled`` or ``theirs``, SIZE as 1920x1080, GB what the allocator may take, 0
+for all of it. The last line it prints is JSON.
 """
 
 from __future__ import annotations

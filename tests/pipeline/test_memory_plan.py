@@ -130,6 +130,18 @@ def test_a_copy_hides_behind_the_work_or_shows(shape: ModelShape) -> None:
     assert half == pytest.approx(bare / 2)
     resident = evaluate(shape, demand, card, Way(), tiling).phases[1][2]
     assert resident < half
+    tiled = evaluate(shape, Demand(12, 12, 2, 1, (8,)), card, Way("offload"), Tiling(10, 12, 2))
+    assert tiled.phases[1][2] == pytest.approx(4 * bare)  # each of 2 x 2 tiles has its own pass
+
+
+def test_weights_are_left_as_they_are_for_little(shape: ModelShape) -> None:
+    """A worker's next shot moves no 26 GB for a block more or less, and does for half of them."""
+    plan = planned(shape, HD, 24, window=49)
+    kept = plan.chosen.way.kept
+    assert plan.chosen.way.name == "offload"
+    assert plan.keeping(shape, Way("offload", kept - 1)).chosen.way.kept == kept - 1
+    assert plan.keeping(shape, Way("offload", kept + 9)) is plan
+    assert plan.keeping(shape, Way()) is plan
 
 
 def test_phases_are_those_of_the_render(shape: ModelShape) -> None:

@@ -84,7 +84,8 @@ def plan_for(
     """Plan a shot for a card as it is now.
 
     Args:
-        model: As it was read.
+        model: As it was read, or as an earlier shot left it: how it is held then is not changed
+            for little.
         settings: What the user decided, with window and overlap filled in.
         size: Of the plate.
         device: Of the card.
@@ -97,8 +98,15 @@ def plan_for(
     """
     shape, card = shape_of(model), card_here(device)
     demand = demand_of(settings, shape, *size)
-    card = replace(card, memory=int(card.memory * share), main_memory=card.main_memory // peers)
+    waiting = 0 if model.blocks is None else model.blocks.waiting_bytes
+    card = replace(
+        card,
+        memory=int(card.memory * share),
+        main_memory=(card.main_memory + waiting) // peers,
+    )
     made = make_plan(shape, demand, card, only)
+    if model.blocks is not None or model.context.device.type == "cuda":
+        made = made.keeping(shape, model.way)
     log.info("%s for %s: %s", model.manifest.name, card.name, made.chosen.describe())
     return made
 

@@ -122,6 +122,14 @@ class MemoryPlan:
         """Of all windows."""
         return self.chosen.seconds * self.demand.windows
 
+    def keeping(self, shape: ModelShape, way: Way) -> MemoryPlan:
+        """The same plan with the weights left as they are held, where that is nearly as good."""
+        held = evaluate(shape, self.demand, self.card, way, self.chosen.tiling)
+        fits = held.peak <= room_on(self.card) and held.main_memory <= self.card.main_memory
+        if fits and held.seconds <= NEAR * self.chosen.seconds:
+            return replace(self, chosen=held)
+        return self
+
 
 def make_plan(
     shape: ModelShape, demand: Demand, card: Card, only: WayName | None = None
@@ -250,7 +258,7 @@ def _seconds(shape: ModelShape, card: Card, way: Way, phase: Phase) -> float:
     if phase.part == "transformer":
         work = phase.flops / (card.rate * TRANSFORMER_SHARE)
         rate = {"offload": card.bus, "stream": min(card.bus, card.disk)}.get(way.name)
-        moved = (shape.layers - way.kept) * shape.block_bytes
+        moved = phase.tiles * (shape.layers - way.kept) * shape.block_bytes
         return phase.passes * (work if rate is None else max(work, moved / rate))
     arrives = {"vae": shape.vae_bytes, "upsampler": shape.upsampler_bytes}[phase.part]
     visit = 0.0 if way.name == "resident" else arrives / card.bus

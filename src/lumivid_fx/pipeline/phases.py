@@ -83,6 +83,7 @@ class Phase:
         working: Bytes of tensors at once at the most, without weights.
         flops: Of one pass over all tiles.
         passes: How often it goes over them.
+        tiles: How many there are; the transformer's blocks take their turns for each.
     """
 
     name: str
@@ -90,6 +91,7 @@ class Phase:
     working: int
     flops: float
     passes: int = 1
+    tiles: int = 1
 
 
 def demand_of(
@@ -151,7 +153,7 @@ def phases(shape: ModelShape, demand: Demand, tiling: Tiling) -> list[Phase]:
         cost = shape.velocity(demand.frames, rows, columns, demand.outputs)
         count = len(grid[0]) * len(grid[1])
         name = f"stage{number}" if number else "denoise"
-        found.append(Phase(name, "transformer", cost.peak + held, count * cost.flops, steps))
+        found.append(Phase(name, "transformer", cost.peak + held, count * cost.flops, steps, count))
     spans = cut_axis(demand.frames, tiling.vae_frames, TIME_OVERLAP)
     grid = _tiles(demand.height, tiling.vae_tile), _tiles(demand.width, tiling.vae_tile)
     cost = shape.decode(_longest(spans), *map(_longest, grid))

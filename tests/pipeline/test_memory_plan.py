@@ -12,10 +12,11 @@ from lumivid_fx.errors import OutOfMemoryError
 from lumivid_fx.model.residency import WAYS, Way, WayName
 from lumivid_fx.model.shape import ModelShape, published_shape
 from lumivid_fx.pipeline.cards import GB, Card, card_of_size, free_main_memory
-from lumivid_fx.pipeline.memory_plan import NEAR, MemoryPlan, evaluate, make_plan, room_on
+from lumivid_fx.pipeline.memory_plan import NEAR, MemoryPlan, make_plan
 from lumivid_fx.pipeline.phases import Demand, Tiling, demand_of, encoder_clips, phases
 from lumivid_fx.pipeline.render_shot import ShotSettings
 from lumivid_fx.pipeline.tiles import cut_tiles
+from lumivid_fx.pipeline.way_costs import evaluate, room_on
 
 HD, UHD = (1080, 1920), (2160, 3840)
 

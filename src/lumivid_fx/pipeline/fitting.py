@@ -11,9 +11,10 @@ from lumivid_fx.model.placement import place
 from lumivid_fx.model.residency import Way, WayName
 from lumivid_fx.model.shape import shape_of
 from lumivid_fx.pipeline.cards import GB, card_here
-from lumivid_fx.pipeline.memory_plan import MemoryPlan, Option, make_plan
+from lumivid_fx.pipeline.memory_plan import MemoryPlan, make_plan
 from lumivid_fx.pipeline.phases import demand_of
 from lumivid_fx.pipeline.render_shot import ShotSettings
+from lumivid_fx.pipeline.way_costs import Option
 
 log = logging.getLogger(__name__)
 

@@ -15,8 +15,9 @@ from lumivid_fx.farm.plan_file import Plan, PlanFile, PlanWindow, Use
 from lumivid_fx.farm.planned_model import PlannedModel, describe_model, planned_settings
 from lumivid_fx.farm.window_file import DEVICES
 from lumivid_fx.media import Plate, parse_range
+from lumivid_fx.media.exr import DIGEST_ATTRIBUTE
 from lumivid_fx.pipeline.file_digests import file_digest
-from lumivid_fx.pipeline.frame_keys import DIGEST_ATTRIBUTE, frame_marks, plate_fingerprint
+from lumivid_fx.pipeline.frame_keys import frame_marks, plate_fingerprint
 from lumivid_fx.pipeline.mask import ShotMask
 from lumivid_fx.pipeline.noise import SeededNoise
 from lumivid_fx.pipeline.preflight import (

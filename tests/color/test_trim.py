@@ -146,9 +146,9 @@ def test_a_baked_lut_is_near_what_it_stands_for(tmp_path: Path, fed: str) -> Non
     error = cube_error(path, spaces, trim, view, input_space=fed)
     assert error.greys < 1 / 255
     assert error.colours < 1 / 255
-    finer = tmp_path / "finer.cube"
-    finer.write_text(cube_text(spaces, trim, view, input_space=fed, size=65), "utf-8")
-    assert cube_error(finer, spaces, trim, view, input_space=fed).greys < error.greys
+    coarser = tmp_path / "coarser.cube"
+    coarser.write_text(cube_text(spaces, trim, view, input_space=fed, size=17), "utf-8")
+    assert cube_error(coarser, spaces, trim, view, input_space=fed).greys > error.greys
 
 
 def test_a_linear_lut_is_refused() -> None:

@@ -18,8 +18,9 @@ from lumivid_fx.color.transfer import hlg_to_linear, pq_to_linear
 from lumivid_fx.errors import InputError
 from lumivid_fx.media import Windows, open_plate
 from lumivid_fx.media.exr import write_exr
+from lumivid_fx.media.light_levels import LightLevels
 from lumivid_fx.media.light_movie import Kind, hdr_codes
-from lumivid_fx.media.movie_writer import HLG, LightLevels, rgb_to_yuv
+from lumivid_fx.media.movie_writer import HLG, rgb_to_yuv
 from lumivid_fx.media.plate import FloatImage
 from lumivid_fx.media.preview_movie import write_preview_movie
 

@@ -33,14 +33,16 @@ def deep() -> Any:
 
 
 @torch.inference_mode()
-def velocity(transformer: Any, blocks: Any = None) -> Tensor:
+def velocity(transformer: Any, blocks: Any = None, *, compiled: bool = False) -> Tensor:
     """A pass over fixed tokens."""
     generator = torch.Generator().manual_seed(1)
     groups = [torch.randn(1, 12, CHANNELS, generator=generator) for _ in range(2)]
     context = torch.randn(1, 6, WIDTH, generator=generator)
     at = transformer.rope.prepare_video_coords(1, 1, 3, 4, "cpu", fps=24.0).repeat(1, 1, 2, 1)
     levels = [torch.tensor([0.7]), torch.tensor([0.0])]
-    (target,) = predict_velocity(transformer, groups, levels, at, context, blocks=blocks)
+    (target,) = predict_velocity(
+        transformer, groups, levels, at, context, blocks=blocks, compiled=compiled
+    )
     return target
 
 
@@ -53,8 +55,18 @@ def test_weights_that_wait_elsewhere_are_the_same_bits(deep: Any, name: Any, kep
     wanted = velocity(deep)
     for _ in range(3):
         assert torch.equal(velocity(moved, blocks), wanted)
+    assert bool(blocks.waiting_bytes) == (name == "offload" and kept < LAYERS)
     held = sum(p.numel() for p in moved.transformer_blocks.parameters())
     assert held == kept * sum(p.numel() for p in deep.transformer_blocks[0].parameters())
+
+
+@pytest.mark.filterwarnings("ignore:`torch.jit")  # torch's compiler uses what torch deprecates
+def test_compiled_blocks_take_turns_too(deep: Any) -> None:
+    """Whatever compiles is left out here, for it takes minutes; the way there and back is not."""
+    moved = copy.deepcopy(deep)
+    blocks = BorrowedBlocks(moved.transformer_blocks, CPU, Way("offload", 1))
+    with torch.compiler.set_stance("force_eager"):
+        assert torch.equal(velocity(moved, blocks, compiled=True), velocity(deep))
 
 
 def test_streamed_weights_are_read_from_the_mapped_file(deep: Any, tmp_path: Path) -> None:
@@ -139,7 +151,8 @@ def test_blocks_that_differ_are_refused(deep: Any) -> None:
 
 def test_a_visit_leaves_a_part_as_it_was() -> None:
     """Its weights are there while it works, and its own again after an error too."""
-    part = nn.Sequential(nn.Linear(3, 3), nn.BatchNorm1d(3)).eval().requires_grad_(False)
+    part: Any = nn.Sequential(nn.Linear(3, 3), nn.BatchNorm1d(3)).eval()
+    part.requires_grad_(requires_grad=False)
     visit, weight = Visit(part, CPU), part[0].weight.data_ptr()
     wanted = part(torch.ones(2, 3))
     with torch.inference_mode(), visit.there():

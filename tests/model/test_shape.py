@@ -65,6 +65,11 @@ def test_weights_are_counted_to_the_byte(model: HdrModel, shape: ModelShape) -> 
     assert shape.upsampler_bytes == bytes_of(model.upsampler)
 
 
+def test_a_shape_that_was_seen_is_known(model: HdrModel, shape: ModelShape) -> None:
+    """So that the next shot's plan costs no dry run."""
+    assert shape_of(model) is shape
+
+
 def test_headers_tell_the_same_as_the_model(tiny_two_stage_folder: Path, shape: ModelShape) -> None:
     """A model on disk is planned in bfloat16, by the same numbers."""
     told = shape_in(tiny_two_stage_folder, read_manifest(tiny_two_stage_folder))

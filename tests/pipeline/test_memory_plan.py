@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from itertools import pairwise
+from typing import Any
 
 import pytest
 
@@ -11,10 +12,11 @@ from lumivid_fx.errors import OutOfMemoryError
 from lumivid_fx.model.residency import WAYS, Way, WayName
 from lumivid_fx.model.shape import ModelShape, published_shape
 from lumivid_fx.pipeline.cards import GB, Card, card_of_size, free_main_memory
-from lumivid_fx.pipeline.memory_plan import NEAR, MemoryPlan, evaluate, make_plan, room_on
+from lumivid_fx.pipeline.memory_plan import NEAR, MemoryPlan, make_plan
 from lumivid_fx.pipeline.phases import Demand, Tiling, demand_of, encoder_clips, phases
 from lumivid_fx.pipeline.render_shot import ShotSettings
 from lumivid_fx.pipeline.tiles import cut_tiles
+from lumivid_fx.pipeline.way_costs import evaluate, room_on
 
 HD, UHD = (1080, 1920), (2160, 3840)
 
@@ -32,7 +34,7 @@ def planned(
     *,
     only: WayName | None = None,
     card: Card | None = None,
-    **settings: int,
+    **settings: Any,
 ) -> MemoryPlan:
     """A plan for 121 frames, in one window if nothing else is said."""
     demand = demand_of(ShotSettings(**settings), shape, *size, 121)
@@ -129,6 +131,18 @@ def test_a_copy_hides_behind_the_work_or_shows(shape: ModelShape) -> None:
     assert half == pytest.approx(bare / 2)
     resident = evaluate(shape, demand, card, Way(), tiling).phases[1][2]
     assert resident < half
+    tiled = evaluate(shape, Demand(12, 12, 2, 1, (8,)), card, Way("offload"), Tiling(10, 12, 2))
+    assert tiled.phases[1][2] == pytest.approx(4 * bare)  # each of 2 x 2 tiles has its own pass
+
+
+def test_weights_are_left_as_they_are_for_little(shape: ModelShape) -> None:
+    """A worker's next shot moves no 26 GB for a block more or less, and does for half of them."""
+    plan = planned(shape, HD, 24, window=49)
+    kept = plan.chosen.way.kept
+    assert plan.chosen.way.name == "offload"
+    assert plan.keeping(shape, Way("offload", kept - 1)).chosen.way.kept == kept - 1
+    assert plan.keeping(shape, Way("offload", kept + 9)) is plan
+    assert plan.keeping(shape, Way()) is plan
 
 
 def test_phases_are_those_of_the_render(shape: ModelShape) -> None:

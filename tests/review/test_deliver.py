@@ -262,6 +262,10 @@ def test_patches_go_to_the_peak() -> None:
         (["d.mp4", "--as", "hlg", "--peak", "600"], "--peak is for PQ"),
         (["d.mp4", "--as", "hlg", "--view", "srgb"], "--view is for sdr"),
         (["d/", "--as", "aces", "--fps", "24"], "--fps is for movies"),
+        (
+            ["d.mp4", "--as", "sdr", "--view", "Display P3 - Display/Un-tone-mapped"],
+            "is for a display of other colours than Rec.709",
+        ),
         (["d.mp4", "--as", "sdr", "--input-space", "srgb"], "is not scene-linear"),
         (["there.mp4", "--as", "sdr"], "exists; use --overwrite"),
     ],

@@ -23,7 +23,8 @@ from lumivid_fx.color.spaces import ColorSpaces
 from lumivid_fx.media import Windows
 from lumivid_fx.media.plate import FloatImage
 from lumivid_fx.pipeline.windows import cut_windows
-from lumivid_fx.review.qc import Finding, Inspection, Limits
+from lumivid_fx.review.faults import Finding, Limits
+from lumivid_fx.review.qc import Inspection
 from lumivid_fx.review.reel import join_frames
 from lumivid_fx.review.steps import cells_of, step_between
 
@@ -164,6 +165,16 @@ def test_a_seam_in_a_quiet_shot_needs_no_source(tmp_path: Path) -> None:
     assert kinds(found(plates)) == [(FIRST + JOIN, "seam")]
 
 
+@pytest.mark.parametrize("curve", [1.0, 2.2])
+def test_fades_to_black_and_back_are_no_fault(tmp_path: Path, curve: float) -> None:
+    """Of light, or of codes, with a black frame at the end; one in the middle of a shot is one."""
+    light = turning(30)
+    fade = [max(0.0, 1 - max(0, n - 5) / 16) ** curve for n in range(30)]
+    faded = [light[n] * np.float32(fade[n]) for n in range(30)]
+    assert found(write_plates(tmp_path / "out", faded)) == []
+    assert found(write_plates(tmp_path / "in", faded[::-1])) == []
+
+
 def test_a_still_source_makes_a_still_plate(tmp_path: Path) -> None:
     """Frames that are alike are no fault where the source's are alike too."""
     light = turning(1)[0]
@@ -282,14 +293,15 @@ def test_the_command(tmp_path: Path, source: str, sound: Path) -> None:
     assert "34 frames looked at, no faults" in clean_run.stdout
     shutil.copytree(sound, tmp_path / "p")
     patched(tmp_path / "p", 3, np.nan, 5)
-    done = lumivid("qc", tmp_path / "p", "--source", source)
+    few = ["--frames", f"{FIRST}-{FIRST + 4}"]
+    done = lumivid("qc", tmp_path / "p", "--source", source, *few)
     assert done.exit_code == DOES_NOT_PASS
     assert "frame 1004 holds NaN or infinity, in 5 of its samples" in done.stdout
-    told = json.loads(lumivid("qc", tmp_path / "p", "--json").stdout)
+    told = json.loads(lumivid("qc", tmp_path / "p", "--json", *few).stdout)
     assert told["passed"] is False
     assert [finding["frame"] for finding in told["findings"]] == [1004]
     assert told["frames"][3]["nonfinite"] == 5
-    ended = lumivid("qc", tmp_path / "p", "--frames", f"{FIRST}-{FIRST + COUNT}")
+    ended = lumivid("qc", tmp_path / "p", "--frames", f"{FIRST + COUNT - 2}-{FIRST + COUNT}")
     assert "frame 1035 is missing" in ended.stdout
-    wrong = lumivid("qc", tmp_path / "p", "--source", tmp_path / "p" / "none.####.exr")
-    assert wrong.exit_code == 2
+    for wrong in (["--source", str(tmp_path / "none.####.exr")], ["--input-space", "srgb"]):
+        assert lumivid("qc", tmp_path / "p", *wrong).exit_code == 2

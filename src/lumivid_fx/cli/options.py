@@ -141,6 +141,14 @@ Memory = Annotated[
         rich_help_panel=SIZE,
     ),
 ]
+Compile = Annotated[
+    bool,
+    typer.Option(
+        "--compile",
+        help="Compile the transformer on a GPU: minutes of warm-up, for shots of many windows.",
+        rich_help_panel=SIZE,
+    ),
+]
 Tile = Annotated[
     int | None,
     typer.Option(help="Edge of a tile in latents; one tile if not said.", rich_help_panel=SIZE),

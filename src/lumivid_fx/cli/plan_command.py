@@ -19,7 +19,8 @@ from lumivid_fx.model.quiet import quieten_libraries
 if TYPE_CHECKING:
     from lumivid_fx.model.shape import ModelShape
     from lumivid_fx.pipeline.cards import Card
-    from lumivid_fx.pipeline.memory_plan import MemoryPlan, Option
+    from lumivid_fx.pipeline.memory_plan import MemoryPlan
+    from lumivid_fx.pipeline.way_costs import Option
 
 LARGEST = 16384
 """Pixels along an edge; above it the arithmetic is of no use to anybody."""

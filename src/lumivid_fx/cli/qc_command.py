@@ -68,7 +68,8 @@ def qc(
     """Look for faults in plates; exit code 0 if there are none, 6 if there are."""
     with one_sentence(as_json=as_json, interrupted=lambda: "not all frames were looked at"):
         from lumivid_fx.color.spaces import ColorSpaces
-        from lumivid_fx.review.qc import Inspection, Limits
+        from lumivid_fx.review.faults import Limits
+        from lumivid_fx.review.qc import Inspection
 
         inspection = Inspection(
             plates,

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -33,9 +34,9 @@ def render(
     lora: o.Lora = None,
     lora_strength: o.LoraStrength = 1.0,
     device: Annotated[
-        Literal["auto", "cpu", "cuda"] | None,
+        str | None,
         typer.Option(
-            help="Where to run; auto takes a GPU if there is one.",
+            help="auto, cpu, cuda; or several, as cuda:0,cuda:1 or all, to spread windows over.",
             rich_help_panel=o.MODEL,
             show_default="auto",
         ),
@@ -58,6 +59,7 @@ def render(
     exposure: o.Exposure = 0.0,
     fps: o.Fps = None,
     memory: o.Memory = "auto",
+    compiled: o.Compile = False,
     model_size: o.ModelSize = None,
     tile: o.Tile = None,
     tilers: o.Tilers = "seamless",
@@ -90,8 +92,10 @@ def render(
                 "the worker renders on the devices it was started with; leave out --device, or "
                 "--worker"
             )
-        if worker and memory != "auto":
-            raise InputError("the worker plans its own memory; leave out --memory, or --worker")
+        if worker and (memory != "auto" or compiled):
+            raise InputError(
+                "the worker plans its own memory; leave out --memory and --compile, or --worker"
+            )
         from lumivid_fx.cli.request import build_request
         from lumivid_fx.cli.worker_render import render_at_worker
         from lumivid_fx.protocol.messages import Settings
@@ -137,8 +141,8 @@ def render(
         from lumivid_fx.model.library import find_model
         from lumivid_fx.model.manifest import read_manifest
         from lumivid_fx.pipeline import render_files
-        from lumivid_fx.pipeline.devices import choose_device
-        from lumivid_fx.pipeline.fitting import fit_to_device
+        from lumivid_fx.pipeline.devices import choose_devices
+        from lumivid_fx.pipeline.fitting import fit_to_devices
         from lumivid_fx.pipeline.preview import write_preview
         from lumivid_fx.worker.one_job import shot_settings
 
@@ -148,11 +152,15 @@ def render(
         shot = shot_settings(settings, manifest, None if mask is None else str(mask))
         config = None if ocio is None else str(ocio)
 
-        chosen = choose_device(device or "auto")
+        devices = choose_devices(device or "auto")
+        only = None if memory == "auto" else memory
 
         def load() -> HdrModel:
             here.bar.phase("loading the model")
-            return _load(model, lora, lora_strength, chosen)
+            loaded = _load(model, lora, lora_strength, devices[0])
+            if compiled:
+                here.bar.line("compiled: the first step of each stage takes minutes longer")
+            return replace(loaded, compiled=compiled)
 
         with here:
             here.steps_per_window = sum(len(stage) - 1 for stage in shot.sigmas or manifest.sigmas)
@@ -162,7 +170,7 @@ def render(
                 frames=frames,
                 settings=shot,
                 model=load,
-                fit=fit_to_device(chosen, None if memory == "auto" else memory, here.on_plan),
+                fit=fit_to_devices(devices, load, only, here.on_plan),
                 ocio=config,
                 compression=compression,
                 overwrite=overwrite,

@@ -10,12 +10,12 @@ import torch
 from lumivid_fx.color.transfer import Transfer, get_transfer
 from lumivid_fx.errors import InputError
 from lumivid_fx.farm.plan_file import Plan, PlanModel
-from lumivid_fx.model.checkpoint import read_model, working_type
+from lumivid_fx.model.checkpoint import HdrModel, read_model, working_type
 from lumivid_fx.model.library import find_model
 from lumivid_fx.model.manifest import Manifest, read_manifest
 from lumivid_fx.model.sources import open_sources, vae_ratios
 from lumivid_fx.pipeline.devices import choose_device
-from lumivid_fx.pipeline.fitting import Fitted, fit_to_device
+from lumivid_fx.pipeline.fitting import Fitted, fit_to_devices
 from lumivid_fx.pipeline.preflight import choose_windows
 from lumivid_fx.pipeline.render_shot import ShotSettings
 from lumivid_fx.protocol.messages import Request
@@ -117,17 +117,21 @@ def load_planned(plan: Plan, device: str) -> Fitted:
         OutOfMemoryError: The GPU is too small for it, whatever is tried.
     """
     request, chosen = plan.request, choose_device(device)
-    model = read_model(
-        request.model,
-        lora=None if request.lora is None else Path(request.lora),
-        lora_strength=request.lora_strength,
-        dtype=working_type(chosen),
-    )
+
+    def read() -> HdrModel:
+        return read_model(
+            request.model,
+            lora=None if request.lora is None else Path(request.lora),
+            lora_strength=request.lora_strength,
+            dtype=working_type(chosen),
+        )
+
+    model = read()
     if model.digest != plan.model.digest:
         raise InputError(
             f"the model {model.manifest.name} has other files here than when the plan was made; "
             "install the same ones on every machine, or make the plan again"
         )
-    fit = fit_to_device(chosen, None, lambda _: None)
+    fit = fit_to_devices([chosen], read, None, lambda _: None)
     size = (plan.plate.height, plan.plate.width, plan.plate.frames)
     return fit(model, planned_settings(request, plan.model), size)

@@ -25,7 +25,9 @@ from lumivid_fx.color.transfer import (
     linear_to_hlg,
     linear_to_pq,
 )
-from lumivid_fx.media.movie_writer import LightLevels, Mastering, MovieFormat, write_movie
+from lumivid_fx.errors import InputError
+from lumivid_fx.media.light_levels import LightLevels, Mastering
+from lumivid_fx.media.movie_writer import MovieFormat, write_movie
 from lumivid_fx.media.plate import FloatImage, Frame, Plate
 from lumivid_fx.media.timecode import timecode_text
 
@@ -38,6 +40,7 @@ HLG_GAMMA = 1.2
 """System gamma of that monitor, ITU-R BT.2100-2, table 5."""
 
 _REC2020_LUMA = np.array([0.2627, 0.6780, 0.0593], np.float32)
+_WIDE = ("p3", "2020", "2100", "xyz", "dcdm")
 _FPS = Fraction(24)
 
 
@@ -144,9 +147,11 @@ def write_light_movie(
         What became of the light; None for SDR, where the view says that.
 
     Raises:
-        InputError: A frame cannot be read.
+        InputError: A frame cannot be read, or the view is for a display of wider colours.
         RenderError: The movie was not written.
     """
+    if show.kind == "sdr":
+        _require_rec709(show.view)
     numbers = plate.frame_numbers
     is_hdr, twice = show.kind != "sdr", show.format.says_levels
     total = len(numbers) * (2 if twice else 1)
@@ -210,6 +215,19 @@ def hdr_codes(rec2020: FloatImage, kind: Kind, peak: float = PQ_PEAK_NITS) -> Fl
     luminance = np.maximum(display @ _REC2020_LUMA, np.float32(1e-12))[..., None]
     scene = display * luminance ** np.float32((1 - HLG_GAMMA) / HLG_GAMMA)
     return _curve(linear_to_hlg, np.minimum(scene, 1) * np.float32(HLG_PEAK_LINEAR))
+
+
+def _require_rec709(view: str) -> None:
+    """Refuse a view whose codes are not those of Rec.709, which SDR movies are tagged as.
+
+    A display is known by its name: `Display P3`, `P3-D65`, `Rec.1886 Rec.2020`.
+    """
+    display = view.lower().split("/")[0]
+    if any(wide in display for wide in _WIDE) and "709" not in display:
+        raise InputError(
+            f"view {view!r} is for a display of other colours than Rec.709, which an SDR movie is "
+            "tagged as; choose a view of an sRGB or Rec.709 display"
+        )
 
 
 def _peak(kind: Kind, peak: float) -> float:

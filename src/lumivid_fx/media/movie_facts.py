@@ -26,7 +26,7 @@ class MovieFacts:
         tags: Primaries, transfer and matrix, code points of ITU-T H.273.
         timecode: Of the first frame, or None.
         levels: MaxCLL and MaxFALL in cd/m2, or None.
-        mastering: As :attr:`lumivid_fx.media.movie_writer.Mastering.steps`, or None.
+        mastering: As :attr:`lumivid_fx.media.light_levels.Mastering.steps`, or None.
     """
 
     codec: str

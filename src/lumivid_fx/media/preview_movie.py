@@ -14,8 +14,9 @@ import numpy as np
 
 from lumivid_fx.color.spaces import ColorSpaces
 from lumivid_fx.errors import InputError
+from lumivid_fx.media.light_levels import LightLevels
 from lumivid_fx.media.light_movie import Kind, Show, write_light_movie
-from lumivid_fx.media.movie_writer import HLG, PQ, SDR, LightLevels
+from lumivid_fx.media.movie_writer import HLG, PQ, SDR
 from lumivid_fx.media.plate import FloatImage, Plate
 
 _FORMATS = {"sdr": SDR, "hlg": HLG, "pq": PQ}

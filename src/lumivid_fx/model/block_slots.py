@@ -8,12 +8,13 @@ which must not overwrite a buffer that is still being copied.
 from __future__ import annotations
 
 import math
+import weakref
 from collections import deque
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -50,7 +51,10 @@ class Layout:
     def empty(self, device: torch.device | str, *, pinned: bool = False) -> Tensor:
         """Memory for one block; a plain tensor, so that it may lie in a parameter."""
         with torch.inference_mode(mode=False):
-            return torch.empty(self.nbytes, dtype=torch.uint8, device=device, pin_memory=pinned)
+            flat = torch.empty(self.nbytes, dtype=torch.uint8, device=device)
+        if pinned:
+            _pin(flat)
+        return flat
 
     def views(self, flat: Tensor) -> dict[str, Tensor]:
         """Its parameters, by name."""
@@ -59,6 +63,16 @@ class Layout:
                 name: flat[at : at + shape.numel() * dtype.itemsize].view(dtype).view(shape)
                 for name, at, shape, dtype in self.places
             }
+
+
+def _pin(flat: Tensor) -> None:
+    """Lock main memory for copies to a GPU; where that is refused they are slower, and as right.
+
+    Torch's own pinned memory comes in powers of two: a block of 0.54 GB would take a whole one.
+    """
+    cuda: Any = torch.cuda.cudart()
+    if int(cuda.cudaHostRegister(flat.data_ptr(), flat.nbytes, 0)) == 0:
+        weakref.finalize(flat, cuda.cudaHostUnregister, flat.data_ptr())
 
 
 class Source(Protocol):
@@ -145,6 +159,7 @@ class Reader:
         pinned = device.type == "cuda"
         self._buffers = [layout.empty("cpu", pinned=pinned) for _ in range(2)]
         self._views = [layout.views(buffer) for buffer in self._buffers]
+        self._copied: list[torch.cuda.Event | None] = [None, None]
 
     def ahead(self, blocks: Sequence[Mapped], lane: torch.cuda.Stream | None) -> Iterator[Source]:
         """Blocks in order, each read while those before it are on their way.
@@ -152,23 +167,24 @@ class Reader:
         A block that was given out must have been copied, or its copy been asked for on `lane`, when
         the next one is asked for.
         """
-        copied: list[torch.cuda.Event | None] = [None, None]
         waiting: deque[Future[Tensor]] = deque()
         with ThreadPoolExecutor(1, "weights") as thread:
             for turn in range(min(2, len(blocks))):
-                waiting.append(thread.submit(self._read, blocks[turn], turn, None))
+                waiting.append(thread.submit(self._read, blocks[turn], turn))
             for turn in range(len(blocks)):
-                yield Flat(waiting.popleft().result())
-                place = turn % 2
-                if lane is not None:
-                    copied[place] = lane.record_event()
+                flat = Flat(waiting.popleft().result())
+                try:
+                    yield flat
+                finally:  # a pass that breaks off has asked for this copy too
+                    if lane is not None:
+                        self._copied[turn % 2] = lane.record_event()
                 if turn + 2 < len(blocks):
-                    after = copied[place]
-                    waiting.append(thread.submit(self._read, blocks[turn + 2], place, after))
+                    waiting.append(thread.submit(self._read, blocks[turn + 2], turn % 2))
 
-    def _read(self, block: Mapped, place: int, after: torch.cuda.Event | None) -> Tensor:
-        if after is not None:
-            after.synchronize()
+    def _read(self, block: Mapped, place: int) -> Tensor:
+        copied = self._copied[place]  # by this pass or the one before, and not done perhaps
+        if copied is not None:
+            copied.synchronize()
         for name, view in self._views[place].items():
             view.copy_(block.weights[name])
         return self._buffers[place]

@@ -62,6 +62,7 @@ class HdrModel:
         way: How its weights are held.
         blocks: The transformer's blocks where they take turns on the device, else None.
         visits: Parts that are on the device only while they work, by their :func:`id`.
+        compiled: Whether the transformer's blocks run compiled.
     """
 
     manifest: Manifest
@@ -75,6 +76,7 @@ class HdrModel:
     way: Way = RESIDENT
     blocks: BorrowedBlocks | None = None
     visits: Mapping[int, Visit] = field(default_factory=dict)
+    compiled: bool = False
 
     def present(self, part: nn.Module | None) -> AbstractContextManager[None]:
         """Have a part, VAE or upsampler, on the device for a while."""

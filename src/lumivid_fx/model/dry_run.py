@@ -52,7 +52,7 @@ class _Count(TorchDispatchMode):
     """Counts storages as they appear and go, and the arithmetic."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call] # torch gives it no types
         self.peak = self.flops = 0
         self._live: dict[int, int] = {}
         self._now = 0

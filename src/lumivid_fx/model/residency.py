@@ -113,6 +113,11 @@ class BorrowedBlocks:
                 else:
                     yield block
 
+    @property
+    def waiting_bytes(self) -> int:
+        """Main memory that its weights take."""
+        return sum(home.bytes.nbytes for home in self._homes.values() if isinstance(home, Flat))
+
     def release(self) -> None:
         """Let go of the weights that wait."""
         self._homes.clear()

@@ -6,6 +6,7 @@ No weight is read, so that a model that is not here can be planned for.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -159,12 +160,12 @@ class ModelShape:
         return Cost(peak, flops)
 
     @cached_property
-    def _costs(self) -> dict[tuple[str, int, int], Cost]:
+    def _costs(self) -> dict[tuple[str, tuple[int, ...]], Cost]:
         return {}
 
     def _known(self, run: Callable[..., Cost], *size: int) -> Cost:
         """A dry run of a size, made once."""
-        what = (run.__name__, *size, 0)[:3]
+        what = (run.__name__, size)
         if what not in self._costs:
             self._costs[what] = run(*size)
         return self._costs[what]
@@ -242,8 +243,8 @@ class ModelShape:
 
 
 def shape_of(model: HdrModel) -> ModelShape:
-    """The shape of a model that is loaded."""
-    return ModelShape(
+    """The shape of a model that is loaded; of the same model it is the same, with what it knows."""
+    shape = ModelShape(
         model.manifest,
         dict(model.transformer.config),
         dict(model.vae.config),
@@ -251,6 +252,15 @@ def shape_of(model: HdrModel) -> ModelShape:
         (model.context.shape[-2], model.context.shape[-1]),
         model.context.dtype,
     )
+    for known in _SEEN:
+        if known == shape:
+            return known
+    _SEEN.append(shape)
+    return shape
+
+
+_SEEN: deque[ModelShape] = deque(maxlen=4)
+"""Shapes of the last models: dry runs take seconds, and a worker has one job after another."""
 
 
 def shape_in(folder: Path, manifest: Manifest) -> ModelShape:

@@ -13,7 +13,8 @@ that are asked for, as no block after it looks at the others.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import cache
 from typing import Any
 
 import torch
@@ -69,6 +70,8 @@ def predict_velocity(
     context: Tensor,
     outputs: int = 1,
     blocks: Iterable[Any] | None = None,
+    *,
+    compiled: bool = False,
 ) -> tuple[Tensor, ...]:
     """Run the video stream once.
 
@@ -80,6 +83,7 @@ def predict_velocity(
         context: Prompt embedding ``b m d``, at the transformer's own width.
         outputs: How many of the groups, from the first, are wanted back.
         blocks: The transformer's, as they come where they take turns on the device.
+        compiled: Run blocks compiled; the first pass of a size then takes minutes longer.
 
     Returns:
         Velocity ``b n c`` of each wanted group.
@@ -92,14 +96,15 @@ def predict_velocity(
     prompt_modulation = None
     if getattr(transformer, "prompt_adaln", None) is not None:
         prompt_modulation, _ = _modulation(transformer.prompt_adaln, levels[:, :1], hidden.dtype)
+    run = _compiled() if compiled else _run_block
     last = len(transformer.transformer_blocks) - 1
     for index, block in enumerate(transformer.transformer_blocks if blocks is None else blocks):
         kept = lengths[:outputs] if index == last else lengths
         step = (hidden, context, modulation, prompt_modulation, rotary, lengths, kept)
         if torch.is_grad_enabled() and transformer.gradient_checkpointing:
-            hidden = transformer._gradient_checkpointing_func(_run_block, block, *step)
+            hidden = transformer._gradient_checkpointing_func(run, block, *step)
         else:
-            hidden = _run_block(block, *step)
+            hidden = run(block, *step)
     shift, scale = (transformer.scale_shift_table + embedded[:, :, None]).unbind(dim=2)
     modulated = _modulate(transformer.norm_out(hidden), shift, scale, lengths[:outputs])
     velocity: Tensor = transformer.proj_out(modulated)
@@ -111,6 +116,12 @@ def _modulation(embed: Any, levels: Tensor, dtype: torch.dtype) -> tuple[Tensor,
     batch, groups = levels.shape
     values, embedded = embed(levels.flatten(), batch_size=batch, hidden_dtype=dtype)
     return values.view(batch, groups, -1), embedded.view(batch, groups, -1)
+
+
+@cache
+def _compiled() -> Callable[..., Tensor]:
+    """A block, compiled: one graph serves all blocks of a size, and one the last of them."""
+    return torch.compile(_run_block, dynamic=False)
 
 
 def _run_block(

@@ -32,6 +32,39 @@ def choose_device(asked: str) -> str:
     return "cuda" if there and asked != "cpu" else "cpu"
 
 
+def choose_devices(asked: str) -> list[str]:
+    """The torch devices to spread windows over.
+
+    Args:
+        asked: As :func:`choose_device` takes it, ``all`` for every GPU, or several devices, as
+            ``cuda:0,cuda:1``.
+
+    Raises:
+        InputError: A device is not there, or is none.
+    """
+    import torch
+
+    if asked == "all":
+        return [f"cuda:{n}" for n in range(torch.cuda.device_count())] or [choose_device("cuda")]
+    found = []
+    for name in asked.split(","):
+        kind, _, number = name.partition(":")
+        if kind not in ("auto", "cpu", "cuda") or (
+            number and (kind, number.isdecimal()) != ("cuda", True)
+        ):
+            raise InputError(
+                f"device is {name!r}; give auto, cpu, cuda, cuda:1, all, or several with commas"
+            )
+        chosen = choose_device(kind)
+        if number and int(number) >= torch.cuda.device_count():
+            raise InputError(
+                f"torch sees no {name}, only {torch.cuda.device_count()} CUDA devices; check "
+                "`lumivid doctor`"
+            )
+        found.append(name if number else chosen)
+    return found
+
+
 def device_name(device: str) -> str:
     """What people call a device: ``cpu``, or ``cuda:0 NVIDIA H200`` by the driver's number."""
     import torch

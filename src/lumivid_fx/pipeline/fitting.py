@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from lumivid_fx.model.checkpoint import HdrModel
@@ -11,9 +11,10 @@ from lumivid_fx.model.placement import place
 from lumivid_fx.model.residency import Way, WayName
 from lumivid_fx.model.shape import shape_of
 from lumivid_fx.pipeline.cards import GB, card_here
-from lumivid_fx.pipeline.memory_plan import MemoryPlan, Option, make_plan
+from lumivid_fx.pipeline.memory_plan import MemoryPlan, make_plan
 from lumivid_fx.pipeline.phases import demand_of
 from lumivid_fx.pipeline.render_shot import ShotSettings
+from lumivid_fx.pipeline.way_costs import Option
 
 log = logging.getLogger(__name__)
 
@@ -29,11 +30,13 @@ class Fitted:
         model: On its device.
         settings: With the plan's tiles filled in.
         plan: What was chosen, and from what; None where nothing was planned.
+        more: The same model on further devices.
     """
 
     model: HdrModel
     settings: ShotSettings
     plan: MemoryPlan | None = None
+    more: tuple[HdrModel, ...] = ()
 
     @property
     def alternatives(self) -> list[ShotSettings]:
@@ -77,43 +80,66 @@ def plan_for(
     device: str,
     only: WayName | None = None,
     share: float = 1.0,
+    peers: int = 1,
 ) -> MemoryPlan:
     """Plan a shot for a card as it is now.
 
     Args:
-        model: As it was read.
+        model: As it was read, or as an earlier shot left it: how it is held then is not changed
+            for little.
         settings: What the user decided, with window and overlap filled in.
         size: Of the plate.
         device: Of the card.
         only: The way that the user insists on.
         share: Of the card's memory that may be taken; less after it ran out.
+        peers: Devices that share this machine's main memory.
 
     Raises:
         OutOfMemoryError: Nothing fits.
     """
     shape, card = shape_of(model), card_here(device)
     demand = demand_of(settings, shape, *size)
-    made = make_plan(shape, demand, replace(card, memory=int(card.memory * share)), only)
+    waiting = 0 if model.blocks is None else model.blocks.waiting_bytes
+    card = replace(
+        card,
+        memory=int(card.memory * share),
+        main_memory=(card.main_memory + waiting) // peers,
+    )
+    made = make_plan(shape, demand, card, only)
+    if model.blocks is not None or model.context.device.type == "cuda":
+        made = made.keeping(shape, model.way)
     log.info("%s for %s: %s", model.manifest.name, card.name, made.chosen.describe())
     return made
 
 
-def fit_to_device(device: str, only: WayName | None, tell: Callable[[MemoryPlan], None]) -> Fit:
-    """How a single render fits its model: on the CPU it stays as it is, on a card by plan.
+def fit_to_devices(
+    devices: Sequence[str],
+    read: Callable[[], HdrModel],
+    only: WayName | None,
+    tell: Callable[[MemoryPlan], None],
+) -> Fit:
+    """How a single render fits its model: on the CPU it stays as it is, on cards by plan.
 
     Args:
-        device: Torch device.
+        devices: Torch devices; one plan serves all, that of the card with the least memory.
+        read: Reads the model again, for each device after the first.
         only: The way that the user insists on.
         tell: Told the plan before the model is placed.
     """
 
     def fit(model: HdrModel, settings: ShotSettings, size: PlateSize) -> Fitted:
-        if device == "cpu":
-            return Fitted(place(model, device, Way(only or "resident")), settings)
-        plan = plan_for(model, settings, size, device, only)
-        tell(plan)
-        placed = place(model, device, plan.chosen.way)
-        return Fitted(placed, with_tiles(settings, plan.chosen), plan)
+        plan, way = None, Way(only or "resident")
+        if devices[0] != "cpu":
+            plans = [
+                plan_for(model, settings, size, device, only, peers=len(devices))
+                for device in devices
+            ]
+            plan = min(plans, key=lambda plan: plan.card.memory)
+            tell(plan)
+            way, settings = plan.chosen.way, with_tiles(settings, plan.chosen)
+        placed = place(model, devices[0], way)
+        more = tuple(place(read(), device, way) for device in devices[1:])
+        return Fitted(placed, settings, plan, more)
 
     return fit
 

@@ -83,6 +83,7 @@ class Phase:
         working: Bytes of tensors at once at the most, without weights.
         flops: Of one pass over all tiles.
         passes: How often it goes over them.
+        tiles: How many there are; the transformer's blocks take their turns for each.
     """
 
     name: str
@@ -90,6 +91,7 @@ class Phase:
     working: int
     flops: float
     passes: int = 1
+    tiles: int = 1
 
 
 def demand_of(
@@ -147,10 +149,11 @@ def phases(shape: ModelShape, demand: Demand, tiling: Tiling) -> list[Phase]:
             found.append(Phase("upsample", "upsampler", cost.peak + held, cost.flops))
         found.append(_encode(shape, demand, tiling, (height, width), f"encode{number}", held))
         grid = _tiles(height, tiling.tile), _tiles(width, tiling.tile)
-        cost = shape.velocity(demand.frames, *map(_longest, grid), demand.outputs)
+        rows, columns = map(_longest, grid)
+        cost = shape.velocity(demand.frames, rows, columns, demand.outputs)
         count = len(grid[0]) * len(grid[1])
         name = f"stage{number}" if number else "denoise"
-        found.append(Phase(name, "transformer", cost.peak + held, count * cost.flops, steps))
+        found.append(Phase(name, "transformer", cost.peak + held, count * cost.flops, steps, count))
     spans = cut_axis(demand.frames, tiling.vae_frames, TIME_OVERLAP)
     grid = _tiles(demand.height, tiling.vae_tile), _tiles(demand.width, tiling.vae_tile)
     cost = shape.decode(_longest(spans), *map(_longest, grid))
@@ -182,22 +185,8 @@ def encoder_clips(count: int, frames: int) -> list[int]:
     ]
 
 
-def vae_volume(demand: Demand, tiling: Tiling) -> int:
-    """Latents that the VAE goes through for a window, overlaps included: what its tiles cost."""
-    spans = cut_axis(demand.frames, tiling.vae_frames, TIME_OVERLAP)
-    decoded = sum(map(_length, spans)) * _area(demand.size(len(demand.steps) - 1), tiling)
-    clips = sum(encoder_clips(demand.frames, tiling.vae_frames))
-    encoded = sum(clips * _area(demand.size(stage), tiling) for stage in range(len(demand.steps)))
-    return decoded + encoded
-
-
 def _tiles(edge: int, tile: int | None) -> list[Span]:
     return cut_axis(edge, tile or edge, OVERLAP)
-
-
-def _area(size: tuple[int, int], tiling: Tiling) -> int:
-    rows, columns = (sum(map(_length, _tiles(edge, tiling.vae_tile))) for edge in size)
-    return rows * columns
 
 
 def _length(span: Span) -> int:

@@ -219,6 +219,7 @@ def render(
                 _looking(writing, on_progress),
                 mask=mask,
                 waits=waits,
+                more=fitted.more if fitted else (),
             ):
                 writing.add(partial(writer.write, finished))
     return RenderReport(

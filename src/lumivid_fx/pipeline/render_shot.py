@@ -7,8 +7,9 @@ are held at once, so memory does not grow with the length of the shot.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
@@ -24,7 +25,9 @@ from lumivid_fx.pipeline.detail import WindowDetail, window_detail
 from lumivid_fx.pipeline.ingest import Ingest, Pixels, SmallFrame, SmallFrames
 from lumivid_fx.pipeline.mask import ShotMask
 from lumivid_fx.pipeline.noise import NoiseSource
-from lumivid_fx.pipeline.shot_windows import RenderedWindows, ShotWindows, Step
+from lumivid_fx.pipeline.render_window import StepCallback
+from lumivid_fx.pipeline.shot_windows import RenderedWindows, ShotWindows
+from lumivid_fx.pipeline.spread import Step, spread
 from lumivid_fx.pipeline.windows import Window
 
 FULL_FRAMES = 2
@@ -133,6 +136,7 @@ def render_shot(
     *,
     mask: ShotMask | None = None,
     waits: Waits | None = None,
+    more: Sequence[HdrModel] = (),
 ) -> Iterator[FinishedFrame]:
     """Render the wanted frames of a plate, in order.
 
@@ -147,6 +151,7 @@ def render_shot(
         on_progress: Progress and cancel.
         mask: Where the model speaks; None is everywhere.
         waits: Where to note how long frames were waited for.
+        more: The same model on further devices, over which windows are spread.
 
     Yields:
         Finished frames; when one arrives it is final.
@@ -174,19 +179,31 @@ def render_shot(
         ReadAhead(reduced, seen, how_many(small.frame_bytes, window_length)) as coming,
         ReadAhead(full, whole, how_many(frame_bytes(behind), FULL_FRAMES)) as frames,
     ):
+
+        def shown() -> Iterator[tuple[int, _Shown]]:
+            for place, window in enumerate(needed):
+                small.drop_before(window.first)
+                while window.last not in small.frames:
+                    index, frame = next(coming)
+                    small.frames[index] = frame
+                waits.first = waits.first or coming.waited
+                bright = any(small.frames[i].holds_more for i in window.frames)
+                yield place, _Shown(window, *small.stack(window), bright)
+
+        def work(on: HdrModel | RenderedWindows, item: tuple[int, _Shown], step: Step) -> _Rendered:
+            place, window = item
+
+            def tell(phase: str, done: int, steps: int) -> None:
+                progress = Progress(phase, done, steps, place + 1, len(needed))
+                step(lambda: on_progress(progress))
+
+            return _render(window, shot, on, tell)
+
         live: list[_Rendered] = []
-        for place, window in enumerate(needed):
-            small.drop_before(window.first)
-            while window.last not in small.frames:
-                index, frame = next(coming)
-                small.frames[index] = frame
-            waits.first = waits.first or coming.waited
-
-            def step(phase: str, done: int, steps: int, place: int = place) -> None:
-                on_progress(Progress(phase, done, steps, place + 1, len(needed)))
-
-            live = [r for r in live if r.window.last >= window.first]
-            live.append(_render(window, small, shot, model, step))
+        workers = [partial(work, on) for on in (model, *more)]
+        for place, rendered in enumerate(spread(workers, shown())):
+            window = rendered.window
+            live = [*(r for r in live if r.window.last >= window.first), rendered]
             until = needed[place + 1].first if place + 1 < len(needed) else window.last + 1
             while indices and indices[0] < until:
                 yield _merge(indices.pop(0), live, *next(frames), shot.ingest, settings)
@@ -196,6 +213,25 @@ def render_shot(
 def frame_bytes(plate: Plate) -> int:
     """Memory of one frame of a plate, with alpha or without."""
     return plate.width * plate.height * 4 * 4
+
+
+@dataclass(frozen=True)
+class _Shown:
+    """A window as the model is shown it.
+
+    Attributes:
+        window: Which.
+        display: Display codes ``f 3 h w``.
+        covered: Share of each sample that was clipped at full size.
+        exposed: Share that was well exposed.
+        holds_more: Whether its plate holds more than white by itself.
+    """
+
+    window: Window
+    display: Tensor
+    covered: Tensor
+    exposed: Tensor
+    holds_more: bool
 
 
 @dataclass(frozen=True)
@@ -216,14 +252,9 @@ class _Rendered:
 
 
 def _render(
-    window: Window,
-    small: SmallFrames,
-    shot: ShotWindows,
-    model: HdrModel | RenderedWindows,
-    step: Step,
+    shown: _Shown, shot: ShotWindows, model: HdrModel | RenderedWindows, step: StepCallback
 ) -> _Rendered:
-    ingest = shot.ingest
-    display, covered, exposed = small.stack(window)
+    window, display, ingest = shown.window, shown.display, shot.ingest
     if isinstance(model, HdrModel):
         codes = shot.codes(window, display, model, step)
     else:
@@ -237,10 +268,15 @@ def _render(
     known = ingest.known_small if ingest.has_known else None
     codes = ingest.from_model(codes.clamp(black, 1))
     detail = window_detail(
-        codes, display, covered, exposed, known, model.transfer, model.manifest.grain_px
+        codes,
+        display,
+        shown.covered,
+        shown.exposed,
+        known,
+        model.transfer,
+        model.manifest.grain_px,
     )
-    bright = any(small.frames[i].holds_more for i in range(window.first, window.last + 1))
-    return _Rendered(window, detail, clipped, bright)
+    return _Rendered(window, detail, clipped, shown.holds_more)
 
 
 def _merge(

@@ -215,6 +215,7 @@ def _tile_velocity(
         model.context,
         outputs=count,
         blocks=model.blocks,
+        compiled=model.compiled,
     )
     parts = [unpack(v.float(), frames, height, width) for v in velocity]
     return torch.cat(parts, dim=1)

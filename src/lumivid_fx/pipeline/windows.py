@@ -35,6 +35,11 @@ class Window:
     fade_out: int
     margin: int = 0
 
+    @property
+    def frames(self) -> range:
+        """Its frames that exist."""
+        return range(self.first, self.last + 1)
+
     def weight(self, frame: int) -> float:
         """Share of this window in a frame: a linear fade across each overlap, sums to 1."""
         if frame < self.first + self.fade_in:

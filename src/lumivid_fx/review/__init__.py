@@ -13,6 +13,8 @@ scope_picture   the same as a picture
 sheet           a contact sheet over frames and exposures
 reel            the frames of a plate that may have holes, and what is wrong with a file
 steps           what changed from one frame to the next
+frame_facts     what a frame under inspection is
+faults          what counts as a fault
 qc              what is wrong with a plate, frame by frame
 exr_delivery    a plate written as another, frame by frame
 expose          a plate re-exposed

@@ -49,8 +49,8 @@ class Step:
 
 def cells_of(light: FloatImage) -> FloatImage:
     """Mean stops of luminance of each cell of a frame of linear Rec.709 ``h w 3``, finite."""
-    darkest = np.float32(MID_GREY * 2.0**FLOOR_STOPS)
-    stops = np.log2(np.maximum(luminance(light), darkest))
+    levels = luminance(light) / np.float32(MID_GREY)
+    stops = np.log2(np.maximum(levels, np.float32(2.0**FLOOR_STOPS)))
     return box_mean(stops, min(GRID[0], stops.shape[0]), min(GRID[1], stops.shape[1]))
 
 

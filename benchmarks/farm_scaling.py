@@ -34,6 +34,7 @@ from lumivid_fx.farm.window_file import read_window, write_window
 from lumivid_fx.farm.window_task import render_window
 from lumivid_fx.media import Windows
 from lumivid_fx.media.exr import write_exr
+from lumivid_fx.pipeline.fitting import Fitted
 from lumivid_fx.pipeline.windows import cut_windows
 from lumivid_fx.protocol.messages import PathSource, Request, Settings
 
@@ -76,10 +77,10 @@ def measure(folder: Path) -> Overheads:
     loading += "from lumivid_fx.farm.planned_model import load_planned; "
     loaded = _child(loading + f"load_planned(read_plan(Path({str(path)!r})), 'cpu')")
 
-    model = load_planned(plan, "cpu")
+    fitted = load_planned(plan, "cpu")
     stamps: list[tuple[str, float]] = []
     for index in range(len(plan.windows)):
-        render_window(plan, index, lambda: model, lambda *told: stamps.append((told[0], _now())))
+        render_window(plan, index, lambda: fitted, lambda *told: stamps.append((told[0], _now())))
     second = stamps[len(stamps) // 2 :]  # the first warms the model
     reading = [
         when for phase, when in second if phase in ("checking the plate", "loading the model")
@@ -96,7 +97,7 @@ def measure(folder: Path) -> Overheads:
     finally:
         let_go(session)
 
-    write, take = _window_rates(plan)
+    write, take = _window_rates(plan, fitted)
     done: list[float] = []
     stitch(plan, on_frame=lambda _: done.append(_now()))
     # One window's worth of frames apart, so that each has its share of a window's curve.
@@ -111,14 +112,14 @@ def measure(folder: Path) -> Overheads:
     )
 
 
-def _window_rates(plan: Plan) -> tuple[float, float]:
+def _window_rates(plan: Plan, fitted: Fitted) -> tuple[float, float]:
     """Seconds a gigabyte to write a window's file of real size, and to read it again."""
     (window, *_) = plan.windows
     large = msgspec.structs.replace(window, height=1088, width=1920)
     wide = msgspec.structs.replace(plan, windows=(large,), folder=f"{plan.folder}-large")
     codes = torch.rand(large.frames, 3, large.height, large.width)
     at = [_now()]
-    write_window(wide.window_path(0), codes, wide.window_key(0), "cpu", "")
+    write_window(wide.window_path(0), codes, wide.window_key(0), fitted)
     at.append(_now())
     read_window(wide, 0)
     at.append(_now())

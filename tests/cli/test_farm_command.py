@@ -146,7 +146,7 @@ def test_a_plan_takes_the_options_of_a_render() -> None:
         for command in (plan_command, render)
     )
     # A plan is no machine's, and makes no sheet.
-    here = {"device", "worker", "memory", "sheet"}
+    here = {"device", "worker", "memory", "compiled", "sheet"}
     assert {**planning, "as_json": False} == {
         **{name: default for name, default in rendering.items() if name not in here},
         "plan": inspect.Parameter.empty,

@@ -7,10 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from lumivid_fx.farm.plan_file import Plan
+from lumivid_fx.farm.planned_model import planned_settings
 from lumivid_fx.farm.planning import make_plan
 from lumivid_fx.farm.stitching import stitch
+from lumivid_fx.farm.window_file import CODES, read_window
 from lumivid_fx.farm.window_task import WindowDone, render_window
 from lumivid_fx.model.checkpoint import HdrModel
+from lumivid_fx.model.tensor_file import look, write
+from lumivid_fx.pipeline.fitting import Fitted
 from lumivid_fx.pipeline.render_files import render
 from lumivid_fx.protocol.messages import PathSource, Request, Settings
 from lumivid_fx.worker.one_job import shot_settings
@@ -41,7 +45,22 @@ def planned(
 def rendered(plan: Plan, model: HdrModel, indices: Iterable[int] | None = None) -> list[WindowDone]:
     """Render windows of a plan; all of them, last one first, if none are named."""
     chosen = reversed(range(len(plan.windows))) if indices is None else indices
-    return [render_window(plan, index, lambda: model, lambda *_: None) for index in chosen]
+    return [
+        render_window(plan, index, lambda: fitted(plan, model), lambda *_: None) for index in chosen
+    ]
+
+
+def fitted(plan: Plan, model: HdrModel) -> Fitted:
+    """A loaded model as it is on a CPU."""
+    return Fitted(model, planned_settings(plan.request, plan.model))
+
+
+def as_if_made(plan: Plan, index: int, **said: str) -> None:
+    """Have a window's file say other things of how it was made."""
+    path = plan.window_path(index)
+    file, codes = look(path), read_window(plan, index)
+    path.unlink()
+    write(path, file.tensors, [(CODES, codes)], {**file.metadata, **said})
 
 
 def in_one_run(plan: Plan, model: HdrModel, target: Path) -> dict[str, bytes]:

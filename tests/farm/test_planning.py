@@ -41,16 +41,16 @@ def test_what_a_render_refuses(
         planned(plate, tmp_path, model_folder, **chosen)
 
 
-def test_frames_of_another_render_are_in_the_way(
+def test_frames_of_another_render_are_not_lost(
     tmp_path: Path, plate: str, model_folder: Path, model: HdrModel
 ) -> None:
-    """It is said when the plan is made, not when the windows are to be joined."""
+    """The same plan keeps them; another stitches its windows when it is told to replace them."""
     on_a_farm(planned(plate, tmp_path, model_folder), model)
-    again = planned(plate, tmp_path, model_folder)
-    assert stitch(again).kept == 9
+    assert stitch(planned(plate, tmp_path, model_folder)).kept == 9
+    brighter = planned(plate, tmp_path, model_folder, settings={"exposure": 1.0})
     with pytest.raises(InputError, match=r"\(frame 1001\) was made with other settings"):
-        planned(plate, tmp_path, model_folder, settings={"exposure": 1.0})
-    planned(plate, tmp_path, model_folder, settings={"exposure": 1.0}, overwrite=True)
+        stitch(brighter)
+    assert stitch(brighter, overwrite=True).rendered == 9
 
 
 def test_a_plate_is_not_written_over(tmp_path: Path, plate: str, model_folder: Path) -> None:

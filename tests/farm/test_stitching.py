@@ -15,12 +15,12 @@ from lumivid_fx.color.spaces import ColorSpaces
 from lumivid_fx.errors import InputError
 from lumivid_fx.farm.plan_file import Plan
 from lumivid_fx.farm.stitching import missing_windows, rendered_by, stitch
-from lumivid_fx.farm.window_file import look_at_window, read_window, write_window
+from lumivid_fx.farm.window_file import look_at_window
 from lumivid_fx.media import Windows
 from lumivid_fx.media.exr import read_attributes, write_exr
 from lumivid_fx.model.checkpoint import HdrModel
 
-from .shots import files, in_one_run, on_a_farm, planned, rendered
+from .shots import as_if_made, files, in_one_run, on_a_farm, planned, rendered
 
 
 def exr(folder: Path) -> str:
@@ -143,7 +143,7 @@ def test_a_damaged_window_is_refused(plan: Plan, model: HdrModel) -> None:
 def test_windows_of_different_devices_are_not_mixed(plan: Plan, model: HdrModel) -> None:
     """A GPU's window beside a CPU's would be no machine's picture."""
     rendered(plan, model)
-    write_window(plan.window_path(2), read_window(plan, 2), plan.window_key(2), "cuda", "H100")
+    as_if_made(plan, 2, device="cuda", kernels="NVIDIA H100")
     assert sorted(rendered_by_each(plan)) == ["cpu", "cpu", "cuda"]
     with pytest.raises(InputError, match="were rendered on cpu and cuda, whose bits differ"):
         rendered_by(plan)
@@ -153,13 +153,17 @@ def test_a_gpus_windows_are_joined_without_a_gpu(plan: Plan, model: HdrModel) ->
     """Frames say where they were rendered, as the machine with the GPU would have said."""
     rendered(plan, model)
     for index in range(len(plan.windows)):
-        codes, key = read_window(plan, index), plan.window_key(index)
-        write_window(plan.window_path(index), codes, key, "cuda", "NVIDIA H100")
-    assert rendered_by(plan) == {"NVIDIA H100": 3}
+        tiles = "[16, 16, 9]" if index else "[32, 16, 9]"
+        rounded = {"model": 64 * "f", "tiles": tiles}
+        as_if_made(plan, index, device="cuda", kernels="NVIDIA H100", **rounded)
+    assert rendered_by(plan) == {
+        "NVIDIA H100 with tile 32, vae_tile 16, vae_frames 9": 1,
+        "NVIDIA H100 with tile 16, vae_tile 16, vae_frames 9": 2,
+    }
     report = stitch(plan)
     assert report.rendered == 50
     said = json.loads(str(read_attributes(report.frames[0])["lumivid/settings"]))
-    assert said["device"] == "cuda"
+    assert (said["device"], said["model"], said["tile"]) == ("cuda", 64 * "f", 16)
 
 
 def rendered_by_each(plan: Plan) -> list[str]:

@@ -15,9 +15,10 @@ from lumivid_fx.farm.planned_model import load_planned
 from lumivid_fx.farm.window_file import is_whole, read_window
 from lumivid_fx.farm.window_task import render_window
 from lumivid_fx.model.checkpoint import HdrModel
+from lumivid_fx.pipeline.fitting import Fitted
 from lumivid_fx.protocol.messages import PathSource
 
-from .shots import planned, rendered
+from .shots import fitted, planned, rendered
 
 
 @pytest.fixture
@@ -27,7 +28,7 @@ def plan(tmp_path: Path, model_folder: Path) -> Plan:
     return planned(source, tmp_path, model_folder, settings={"window": 9, "overlap": 1})
 
 
-def not_loaded() -> HdrModel:
+def not_loaded() -> Fitted:
     """Stands where nothing may need the model."""
     raise AssertionError("the model was loaded")
 
@@ -47,7 +48,7 @@ def test_codes_are_kept_as_they_are(plan: Plan, model: HdrModel) -> None:
     codes, content = read_window(plan, 1), done.path.read_bytes()
     assert codes.shape == (9, 3, 24, 32)
     assert codes.dtype == torch.float32
-    render_window(plan, 1, lambda: model, lambda *_: None, overwrite=True)
+    render_window(plan, 1, lambda: fitted(plan, model), lambda *_: None, overwrite=True)
     assert done.path.read_bytes() == content
 
 
@@ -72,14 +73,14 @@ def test_stopped_it_leaves_nothing(plan: Plan, model: HdrModel) -> None:
             raise CancelledError("enough")
 
     with pytest.raises(CancelledError):
-        render_window(plan, 0, lambda: model, stop)
+        render_window(plan, 0, lambda: fitted(plan, model), stop)
     assert not Path(plan.folder).exists()
 
 
 def test_progress_goes_from_the_plate_to_the_file(plan: Plan, model: HdrModel) -> None:
     """Each thing that takes time is told, in order."""
     told: list[str] = []
-    render_window(plan, 0, lambda: model, lambda phase, *_: told.append(phase))
+    render_window(plan, 0, lambda: fitted(plan, model), lambda phase, *_: told.append(phase))
     phases = ["looking for the window", "checking the plate", "loading the model"]
     phases += ["reading the plate", "denoise", "writing the window"]
     assert list(dict.fromkeys(told)) == phases
@@ -93,7 +94,7 @@ def test_no_memory_is_told_as_such(plan: Plan, model: HdrModel) -> None:
             raise torch.OutOfMemoryError("CUDA out of memory")
 
     with pytest.raises(OutOfMemoryError, match=r"window 0 of .* on cpu; plan it again") as caught:
-        render_window(plan, 0, lambda: model, full)
+        render_window(plan, 0, lambda: fitted(plan, model), full)
     assert caught.value.exit_code == 3
 
 

@@ -21,7 +21,7 @@ from lumivid_fx.farm.openjd_lines import SessionLines
 from lumivid_fx.model.quiet import quieten_libraries
 
 if TYPE_CHECKING:
-    from lumivid_fx.model.checkpoint import HdrModel
+    from lumivid_fx.pipeline.fitting import Fitted
     from lumivid_fx.pipeline.frame_file import FrameFile
 
 SESSION = "Open Job Description"
@@ -89,7 +89,7 @@ def window(
                 from lumivid_fx.farm.planned_model import load_planned
                 from lumivid_fx.farm.window_task import render_window
 
-                def load() -> HdrModel:
+                def load() -> Fitted:
                     return load_planned(here, device)
 
                 how = render_window(here, index, load, log.step, overwrite=overwrite).how

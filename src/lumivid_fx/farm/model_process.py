@@ -83,8 +83,8 @@ class _Holder:
             from lumivid_fx.farm.planned_model import load_planned
             from lumivid_fx.pipeline.devices import device_name
 
-            self._model = load_planned(self._plan, device)
-            name = device_name(self._model.device.type)
+            self._fitted = load_planned(self._plan, device)
+            name = device_name(self._fitted.model.device.type)
             ready({"ready": f"{name}, confined to its files" if confined else name})
             while _inode(path) == own:
                 try:
@@ -150,7 +150,7 @@ class _Holder:
         def step(phase: str, done: int, steps: int) -> None:
             _send(caller, {"phase": phase, "done": done, "steps": steps})
 
-        found = render_window(self._plan, index, lambda: self._model, step, overwrite=overwrite)
+        found = render_window(self._plan, index, lambda: self._fitted, step, overwrite=overwrite)
         _send(caller, {"how": found.how})
 
 

@@ -94,6 +94,14 @@ class PlanModel(_Part, frozen=True):
     manifest: Manifest
 
 
+class PlanPlate(_Part, frozen=True):
+    """The whole plate's size, by which a model is fitted to a machine: pixels and frames."""
+
+    height: Annotated[int, Meta(ge=1, le=65536)]
+    width: Annotated[int, Meta(ge=1, le=65536)]
+    frames: Annotated[int, Meta(ge=1)]
+
+
 class Plan(_Part, frozen=True):
     """A shot in windows.
 
@@ -103,6 +111,7 @@ class Plan(_Part, frozen=True):
         request: What the user decided, with absolute paths.
         folder: Where window files go.
         model: What renders.
+        plate: The whole plate.
         window: Frames of a window.
         overlap: Frames two windows share.
         windows: In order; a task's index is its place here.
@@ -114,6 +123,7 @@ class Plan(_Part, frozen=True):
     request: Request
     folder: PathText
     model: PlanModel
+    plate: PlanPlate
     window: Annotated[int, Meta(ge=1, le=10000)]
     overlap: Annotated[int, Meta(ge=1, le=10000)]
     windows: Annotated[tuple[PlanWindow, ...], Meta(min_length=1, max_length=MAX_FRAMES)]

@@ -10,11 +10,12 @@ import torch
 from lumivid_fx.color.transfer import Transfer, get_transfer
 from lumivid_fx.errors import InputError
 from lumivid_fx.farm.plan_file import Plan, PlanModel
-from lumivid_fx.model.checkpoint import HdrModel, load_model
+from lumivid_fx.model.checkpoint import HdrModel, read_model, working_type
 from lumivid_fx.model.library import find_model
 from lumivid_fx.model.manifest import Manifest, read_manifest
 from lumivid_fx.model.sources import open_sources, vae_ratios
 from lumivid_fx.pipeline.devices import choose_device
+from lumivid_fx.pipeline.fitting import Fitted, fit_to_devices
 from lumivid_fx.pipeline.preflight import choose_windows
 from lumivid_fx.pipeline.render_shot import ShotSettings
 from lumivid_fx.protocol.messages import Request
@@ -28,10 +29,12 @@ class PlannedModel:
     Attributes:
         said: What the plan says of it.
         device: Where its windows were rendered, if any were.
+        rounded: Its digest where a machine held it in fp8, which makes another model of it.
     """
 
     said: PlanModel
     device: torch.device
+    rounded: str = ""
 
     @property
     def manifest(self) -> Manifest:
@@ -46,7 +49,7 @@ class PlannedModel:
     @property
     def digest(self) -> str:
         """SHA-256 over its files."""
-        return self.said.digest
+        return self.rounded or self.said.digest
 
     @property
     def lora(self) -> tuple[str, float]:
@@ -99,24 +102,36 @@ def planned_settings(request: Request, model: PlanModel) -> ShotSettings:
     )
 
 
-def load_planned(plan: Plan, device: str) -> HdrModel:
-    """Load a plan's model.
+def load_planned(plan: Plan, device: str) -> Fitted:
+    """Load a plan's model, and fit it to this machine as a render fits it.
 
     Args:
         plan: The plan.
         device: ``cpu``, ``cuda``, or ``auto`` for a GPU if there is one.
 
+    Returns:
+        The model on its device, and the settings with the tiles that a GPU's memory asks for.
+
     Raises:
         InputError: It cannot be loaded, or is another than when the plan was made.
+        OutOfMemoryError: The GPU is too small for it, whatever is tried.
     """
-    request = plan.request
-    lora = None if request.lora is None else Path(request.lora)
-    model = load_model(
-        request.model, lora=lora, lora_strength=request.lora_strength, device=choose_device(device)
-    )
+    request, chosen = plan.request, choose_device(device)
+
+    def read() -> HdrModel:
+        return read_model(
+            request.model,
+            lora=None if request.lora is None else Path(request.lora),
+            lora_strength=request.lora_strength,
+            dtype=working_type(chosen),
+        )
+
+    model = read()
     if model.digest != plan.model.digest:
         raise InputError(
             f"the model {model.manifest.name} has other files here than when the plan was made; "
             "install the same ones on every machine, or make the plan again"
         )
-    return model
+    fit = fit_to_devices([chosen], read, None, lambda _: None)
+    size = (plan.plate.height, plan.plate.width, plan.plate.frames)
+    return fit(model, planned_settings(request, plan.model), size)

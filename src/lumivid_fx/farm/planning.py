@@ -11,23 +11,21 @@ import torch
 from lumivid_fx import __version__
 from lumivid_fx.color.spaces import ColorSpaces
 from lumivid_fx.errors import InputError
-from lumivid_fx.farm.plan_file import Plan, PlanFile, PlanWindow, Use
+from lumivid_fx.farm.plan_file import Plan, PlanFile, PlanPlate, PlanWindow, Use
 from lumivid_fx.farm.planned_model import PlannedModel, describe_model, planned_settings
-from lumivid_fx.farm.window_file import DEVICES
 from lumivid_fx.media import Plate, parse_range
-from lumivid_fx.media.exr import DIGEST_ATTRIBUTE
 from lumivid_fx.pipeline.file_digests import file_digest
-from lumivid_fx.pipeline.frame_keys import frame_marks, plate_fingerprint
 from lumivid_fx.pipeline.mask import ShotMask
 from lumivid_fx.pipeline.noise import SeededNoise
 from lumivid_fx.pipeline.preflight import (
     check_settings,
+    require_elsewhere,
     require_inside,
     require_scene_linear,
     require_size,
 )
 from lumivid_fx.pipeline.render_files import open_whole
-from lumivid_fx.pipeline.resume import missing_frames, output_pattern
+from lumivid_fx.pipeline.resume import output_pattern
 from lumivid_fx.pipeline.shot_windows import ShotWindows
 from lumivid_fx.pipeline.windows import Window
 from lumivid_fx.protocol.messages import PathSource, Request
@@ -58,6 +56,7 @@ def make_plan(request: Request, folder: Path, on_file: OnFile = lambda *_: None)
     with ExitStack() as stack:
         plate = stack.enter_context(open_whole(source, request.frames))
         frames = plate.frame_numbers
+        size = PlanPlate(height=plate.height, width=plate.width, frames=len(frames))
         numbers = list(frames if request.frames is None else parse_range(request.frames))
         require_inside(source, numbers, plate)
         require_size(source, plate)
@@ -66,21 +65,11 @@ def make_plan(request: Request, folder: Path, on_file: OnFile = lambda *_: None)
             mask = stack.enter_context(ShotMask(settings.mask, plate))
             mask.require(numbers)
         masks = [] if mask is None else list(dict.fromkeys(map(mask.file_of, numbers)))
-        on_cpu, on_gpu = (PlannedModel(model, torch.device(name)) for name in DEVICES)
-        shot = ShotWindows.of(plate, on_cpu, settings, SeededNoise(settings.seed), spaces)
-        fingerprint = plate_fingerprint(plate)
-        marks = (
-            frame_marks(settings, each, request.ocio, plate, fingerprint, mask)
-            for each in (on_cpu, on_gpu)
-        )
-        missing_frames(  # refuses now what would be in the way of the stitch
-            source,
-            output_pattern(source, request.target, still=len(numbers) == 1),
-            numbers,
-            {each[DIGEST_ATTRIBUTE] for each in marks},
-            (),
-            overwrite=request.overwrite,
-        )
+        facts = PlannedModel(model, torch.device("cpu"))
+        shot = ShotWindows.of(plate, facts, settings, SeededNoise(settings.seed), spaces)
+        pattern = output_pattern(source, request.target, still=len(numbers) == 1)
+        for number in numbers:
+            require_elsewhere(pattern.path(number), source)
         wanted = set(map(frames.index, numbers))
         needed = [w for w in shot.windows if not wanted.isdisjoint(range(w.first, w.last + 1))]
         places: dict[Path, int] = {}
@@ -94,6 +83,7 @@ def make_plan(request: Request, folder: Path, on_file: OnFile = lambda *_: None)
         request=request,
         folder=str(folder),
         model=model,
+        plate=size,
         window=settings.window or model.manifest.window_frames,
         overlap=settings.overlap or model.manifest.overlap_frames,
         windows=tuple(windows),

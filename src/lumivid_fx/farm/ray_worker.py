@@ -9,7 +9,7 @@ from lumivid_fx.errors import LumividError
 from lumivid_fx.farm.plan_file import Plan
 
 if TYPE_CHECKING:
-    from lumivid_fx.model.checkpoint import HdrModel
+    from lumivid_fx.pipeline.fitting import Fitted
     from lumivid_fx.pipeline.shot_windows import Step
 
 
@@ -26,7 +26,7 @@ class WindowWorker:
 
         quieten_libraries()
         self._plan, self._device = plan, device
-        self._model: HdrModel | None = None
+        self._fitted: Fitted | None = None
         self._phase = ""
 
     def ready(self) -> str:
@@ -47,12 +47,12 @@ class WindowWorker:
         except LumividError as error:
             return "failed", str(error)
 
-    def _load(self) -> HdrModel:
+    def _load(self) -> Fitted:
         from lumivid_fx.farm.planned_model import load_planned
 
-        if self._model is None:
-            self._model = load_planned(self._plan, self._device)
-        return self._model
+        if self._fitted is None:
+            self._fitted = load_planned(self._plan, self._device)
+        return self._fitted
 
     @property
     def _step(self) -> Step:

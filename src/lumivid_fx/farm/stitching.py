@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -31,10 +32,11 @@ class WindowFiles(PlannedModel):
     Args:
         plan: The plan.
         device: Where they were rendered.
+        digest: Of the model as it ran there.
     """
 
-    def __init__(self, plan: Plan, device: torch.device) -> None:
-        super().__init__(plan.model, device)
+    def __init__(self, plan: Plan, device: torch.device, digest: str) -> None:
+        super().__init__(plan.model, device, digest)
         self._plan = plan
         self._places = {window.number: place for place, window in enumerate(plan.windows)}
 
@@ -67,14 +69,18 @@ def stitch(
     """
     marks = _marks(plan)
     require_unchanged(plan, plan.files, looked)
-    (device,) = {mark.device for mark in marks}
+    # Of several ways, the most common one stands for all in what the frames say of themselves.
+    (((device, model, tiles), _),) = Counter(
+        (mark.device, mark.model, mark.tiles) for mark in marks
+    ).most_common(1)
     request = plan.request
+    settings = planned_settings(request, plan.model)
     return render(
         plan.source,
         plan.target,
         frames=request.frames,
-        settings=planned_settings(request, plan.model),
-        model=lambda: WindowFiles(plan, torch.device(device)),
+        settings=replace(settings, tile=tiles[0], vae_tile=tiles[1], vae_frames=tiles[2]),
+        model=lambda: WindowFiles(plan, torch.device(device), model),
         ocio=request.ocio,
         compression=request.compression,
         overwrite=overwrite or request.overwrite,
@@ -85,8 +91,11 @@ def stitch(
 
 
 def rendered_by(plan: Plan) -> dict[str, int]:
-    """How many windows each kind of processor rendered; one alone gives one machine's bits."""
-    return dict(Counter(marks.kernels for marks in _marks(plan)))
+    """How many windows each kind of processor rendered; one alone gives one machine's bits.
+
+    GPUs of one kind with other tiles, for want of memory, count as several.
+    """
+    return dict(Counter(mark.made_by for mark in _marks(plan)))
 
 
 def missing_windows(plan: Plan) -> list[int]:

@@ -6,11 +6,14 @@ The codes are kept as the model gave them: what half float would save, the cross
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+import json
 from pathlib import Path
+from typing import Literal
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
+from msgspec import Struct
 from safetensors import SafetensorError
 from torch import Tensor
 
@@ -18,6 +21,9 @@ from lumivid_fx.errors import InputError
 from lumivid_fx.farm.plan_file import Plan
 from lumivid_fx.media.whole_file import whole_file
 from lumivid_fx.model.tensor_file import TensorEntry, TensorFile, look, write
+from lumivid_fx.pipeline.devices import kernels_name
+from lumivid_fx.pipeline.fitting import Fitted
+from lumivid_fx.protocol.messages import Digest, Name
 
 CODES = "codes"
 """The one tensor: the model's codes ``f 3 h w``."""
@@ -26,9 +32,11 @@ CODES = "codes"
 DEVICES = ("cpu", "cuda")
 """Kinds of device that windows are rendered on."""
 
+TILES = ("tile", "vae_tile", "vae_frames")
+"""Settings that a GPU's memory may decide."""
 
-@dataclass(frozen=True)
-class WindowMarks:
+
+class WindowMarks(Struct, frozen=True):
     """What a window file says of itself.
 
     Attributes:
@@ -36,30 +44,48 @@ class WindowMarks:
         sha256: Of the codes.
         device: ``cpu`` or ``cuda``.
         kernels: The processor or GPU, which decides about the last bits.
+        model: Digest of the model as it ran.
+        tiles: The settings :data:`TILES`.
     """
 
-    key: str
-    sha256: str
-    device: str
-    kernels: str
+    key: Digest
+    sha256: Digest
+    device: Literal["cpu", "cuda"]
+    kernels: Name
+    model: Digest
+    tiles: tuple[int | None, int | None, int | None]
+
+    @property
+    def made_by(self) -> str:
+        """The processor, and its tiles where there are some."""
+        told = zip(TILES, self.tiles, strict=True)
+        tiles = [f"{name} {size}" for name, size in told if size is not None]
+        return f"{self.kernels}{' with ' if tiles else ''}{', '.join(tiles)}"
 
 
-def write_window(path: Path, codes: Tensor, key: str, device: str, kernels: str) -> None:
+def write_window(path: Path, codes: Tensor, key: str, fitted: Fitted) -> None:
     """Write a window, whole or not at all.
 
     Args:
         path: The file, replaced if it exists.
         codes: ``f 3 h w`` float32.
         key: What it was made from.
-        device: See :class:`WindowMarks`.
-        kernels: Likewise.
+        fitted: What made it, and how.
 
     Raises:
         InputError: It cannot be written there.
         DiskFullError: The disk took only part of it.
     """
     codes = codes.contiguous()
-    marks = {"key": key, "sha256": _digest(codes), "device": device, "kernels": kernels}
+    model, settings, device = fitted.model, fitted.settings, fitted.model.device.type
+    marks = {
+        "key": key,
+        "sha256": _digest(codes),
+        "device": device,
+        "kernels": kernels_name(device),
+        "model": model.digest,
+        "tiles": json.dumps([getattr(settings, name) for name in TILES]),
+    }
     with whole_file(path, str(path)) as beside:
         beside.unlink()  # the writer makes it itself
         write(
@@ -83,9 +109,12 @@ def look_at_window(plan: Plan, index: int) -> tuple[TensorFile, WindowMarks] | N
     shape = (window.frames, 3, window.height, window.width)
     if file.tensors != {CODES: TensorEntry("F32", shape)} or said.get("lumivid_window") != "1":
         return None
-    marks = WindowMarks(*(said.get(name, "") for name in ("key", "sha256", "device", "kernels")))
-    fits = marks.key == plan.window_key(index) and marks.device in DEVICES
-    return (file, marks) if fits else None
+    try:
+        tiles = json.loads(said.get("tiles", ""))
+        marks = msgspec.convert({**said, "tiles": tiles}, WindowMarks)
+    except (ValueError, RecursionError):
+        return None
+    return (file, marks) if marks.key == plan.window_key(index) else None
 
 
 def read_window(plan: Plan, index: int) -> Tensor:

@@ -15,15 +15,14 @@ from typing import Literal
 from lumivid_fx.color.spaces import ColorSpaces
 from lumivid_fx.errors import InputError, OutOfMemoryError
 from lumivid_fx.farm.plan_file import Plan, PlanFile
-from lumivid_fx.farm.planned_model import planned_settings
 from lumivid_fx.farm.window_file import is_whole, write_window
 from lumivid_fx.media import Plate
 from lumivid_fx.media.plate import is_movie
 from lumivid_fx.media.whole_file import remove_leftovers
-from lumivid_fx.model.checkpoint import HdrModel
 from lumivid_fx.pipeline.background import ReadAhead, how_many
-from lumivid_fx.pipeline.devices import device_name, is_out_of_memory, kernels_name
+from lumivid_fx.pipeline.devices import device_name, is_out_of_memory
 from lumivid_fx.pipeline.file_digests import file_digest
+from lumivid_fx.pipeline.fitting import Fitted
 from lumivid_fx.pipeline.ingest import SmallFrames
 from lumivid_fx.pipeline.noise import SeededNoise
 from lumivid_fx.pipeline.render_files import open_whole
@@ -50,14 +49,14 @@ class WindowDone:
 
 
 def render_window(
-    plan: Plan, index: int, load: Callable[[], HdrModel], step: Step, *, overwrite: bool = False
+    plan: Plan, index: int, load: Callable[[], Fitted], step: Step, *, overwrite: bool = False
 ) -> WindowDone:
     """Render one window of a plan to its file, unless it is there.
 
     Args:
         plan: The plan.
         index: Place of the window in its list.
-        load: Gives the plan's model; called when there is something to render.
+        load: Gives the plan's model, fitted; called when there is something to render.
         step: Progress and cancel.
         overwrite: Render it though it is there.
 
@@ -73,11 +72,11 @@ def render_window(
     remove_leftovers([path])
     step("checking the plate", 0, 1)
     require_unchanged(plan, _files_of(plan, index))
-    settings = planned_settings(plan.request, plan.model)
     with ExitStack() as stack:
         plate = stack.enter_context(open_whole(plan.source, plan.request.frames))
         step("loading the model", 0, 1)
-        model = load()
+        fitted = load()
+        model, settings = fitted.model, fitted.settings
         spaces = ColorSpaces(plan.request.ocio)
         shot = ShotWindows.of(plate, model, settings, SeededNoise(settings.seed), spaces)
         asked = plan.windows[index]
@@ -105,8 +104,7 @@ def render_window(
                 "--tile 16 or a shorter --window"
             ) from error
     step("writing the window", 0, 1)
-    device = model.device.type
-    write_window(path, codes, plan.window_key(index), device, kernels_name(device))
+    write_window(path, codes, plan.window_key(index), fitted)
     return WindowDone(index, path, "rendered")
 
 

@@ -50,11 +50,11 @@ def main() -> None:
 
 def put_in(kind: str, which: str) -> None:
     """Put a fault where windows are rendered, or where frames are written."""
-    from lumivid_fx.pipeline import frame_writer, render_shot
+    from lumivid_fx.pipeline import frame_writer, shot_windows
 
     if kind in ("oom", "error", "nan"):
-        render_window: Call = vars(render_shot)["render_window"]
-        vars(render_shot)["render_window"] = faulty_window(render_window, kind, which)
+        render_window: Call = vars(shot_windows)["render_window"]
+        vars(shot_windows)["render_window"] = faulty_window(render_window, kind, which)
     else:
         write_exr: Call = vars(frame_writer)["write_exr"]
         vars(frame_writer)["write_exr"] = faulty_write(write_exr, kind, float(which))

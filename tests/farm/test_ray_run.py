@@ -15,7 +15,13 @@ from tests.pipeline.plates import write_png
 
 from lumivid_fx.errors import CancelledError, InputError, RenderError
 from lumivid_fx.farm.plan_file import Plan
-from lumivid_fx.farm.ray_run import AUTH_MODE, Told, require_token, run_on_ray
+from lumivid_fx.farm.ray_run import (
+    AUTH_MODE,
+    Told,
+    found_address,
+    require_token,
+    run_on_ray,
+)
 from lumivid_fx.farm.stitching import missing_windows, stitch
 from lumivid_fx.model.checkpoint import HdrModel
 
@@ -136,3 +142,20 @@ def test_without_ray(plan: Plan) -> None:
     """It is said what to install."""
     with pytest.raises(InputError, match=r"install lumivid-fx\[ray\]"):
         run_on_ray(plan, "127.0.0.1:6379", tell=lambda _: None)
+
+
+def test_auto_is_looked_at_before_it_is_connected_to(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """It is what the environment or Ray's own file names, and nothing where none does."""
+    here = tmp_path / "ray_current_cluster"
+    monkeypatch.setattr("lumivid_fx.farm.ray_run.LAST_STARTED", here)
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    monkeypatch.delenv(AUTH_MODE, raising=False)
+    with pytest.raises(InputError, match="no Ray cluster was started"):
+        found_address("auto")
+    here.write_text("127.0.0.1:6379")
+    require_token(found_address("auto"))
+    monkeypatch.setenv("RAY_ADDRESS", "192.0.2.7:6379")
+    with pytest.raises(InputError, match=r"192\.0\.2\.7:6379 is not this machine"):
+        require_token(found_address("auto"))

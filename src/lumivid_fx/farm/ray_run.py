@@ -30,6 +30,9 @@ _LOOK_S = 1.0
 
 AUTH_MODE = "RAY_AUTH_MODE"
 
+LAST_STARTED = Path("/tmp/ray/ray_current_cluster")  # noqa: S108 - Ray's own place, not ours
+"""Where Ray writes the address of the cluster that was last started on this machine."""
+
 
 @dataclass(frozen=True)
 class Told:
@@ -68,9 +71,10 @@ def run_on_ray(
         workers: How many at most; None is one for each GPU, or for each node without.
 
     Raises:
-        InputError: Ray is missing, or the cluster is open to anybody.
+        InputError: Ray is missing, no cluster is found, or it is open to anybody.
         RenderError: A window failed, or ended its worker again and again.
     """
+    address = found_address(address)
     require_token(address)
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     try:
@@ -96,6 +100,23 @@ def run_on_ray(
             ray.shutdown()
 
 
+def found_address(address: str) -> str:
+    """What ``auto`` stands for, so that what is looked at is what is connected to.
+
+    Raises:
+        InputError: Nothing says where the cluster is.
+    """
+    if address != "auto":
+        return address
+    try:
+        return os.environ.get("RAY_ADDRESS") or LAST_STARTED.read_text("ascii").strip()
+    except (OSError, UnicodeError) as error:
+        raise InputError(
+            "no Ray cluster was started on this machine, as far as Ray's own folder tells; start "
+            "one with `ray start --head`, or give its address"
+        ) from error
+
+
 def require_token(address: str) -> None:
     """Refuse a cluster beyond this machine that asks for no token.
 
@@ -113,11 +134,7 @@ def require_token(address: str) -> None:
 
 def _is_here(address: str) -> bool:
     """Whether an address leads to this machine alone; a name that does not resolve leads away."""
-    if address in ("auto", "local"):
-        # `auto` is the cluster that was last started here, which may well have nodes elsewhere:
-        # its head stands in the file that Ray leaves.
-        with suppress(OSError):
-            return _is_here(Path("/tmp/ray/ray_current_cluster").read_text("ascii").strip())  # noqa: S108 # Ray's own place
+    if address == "local":
         return True
     host = address.rsplit("://", maxsplit=1)[-1].rpartition(":")[0].strip("[]")
     try:

@@ -7,11 +7,12 @@ from pathlib import Path
 import pytest
 import torch
 from diffusers import AutoencoderKLLTX2Video
+from safetensors.torch import load_file
 from tests.media.files import write_image
 from torch import Generator, Tensor
 
 from lumivid_fx.model.checkpoint import load_model
-from lumivid_fx.train import embedded
+from lumivid_fx.train import decoder, embedded
 from lumivid_fx.train.embedded import LOSS_BLOCK, SHAPES, Run, Shape, encode_pairs, to_vae
 from lumivid_fx.train.embedded_recipe import EmbeddedRecipe, Stage, train_embedded
 from lumivid_fx.train.pairs import make_pairs
@@ -110,20 +111,21 @@ def test_shapes_take_turns_by_their_shares() -> None:
     assert all(0 in turns[start : start + 3] for start in range(18))
 
 
-def test_three_stages_make_a_model_that_loads(
+def test_all_stages_make_a_model_that_loads(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """From maps on disk to a folder that renders; what is finished is not made again."""
     monkeypatch.setattr(embedded, "SHAPES", TINY)
     monkeypatch.setattr(embedded, "VAE_SHAPES", ((9, 1, 40, 56, 32),))
+    monkeypatch.setattr(decoder, "SHAPES", ((9, 48, 64, True),))
     (tmp_path / "maps").mkdir()
     for index in range(2):
         light = made_up_environment(32, 64, Generator().manual_seed(index))
         write_image(tmp_path / "maps" / f"{index}.exr", light.permute(1, 2, 0).numpy())
     stage = Stage(steps=2, learning_rate=1e-3, save_every=1)
     recipe = EmbeddedRecipe(
-        maps=str(tmp_path / "maps"), vae=stage, prior=stage, lora=stage, sigmas=(1.0, 0.5, 0.0),
-        made_up=1, clips=4,
+        maps=str(tmp_path / "maps"), vae=stage, prior=stage, lora=stage, decoder=stage,
+        sigmas=(1.0, 0.5, 0.0), made_up=1, clips=4, plates=2,
     )  # fmt: skip
     run, phases = tmp_path / "run", list[str]()
 
@@ -133,11 +135,16 @@ def test_three_stages_make_a_model_that_loads(
 
     folder = train()
     assert phases[1:] == [
-        "training the vae", "encoding 4 clips", "training the prior", "training the lora"
+        "training the vae", "encoding 4 clips", "training the prior", "training the lora",
+        "rendering 2 plates", "training the decoder",
     ]  # fmt: skip
-    assert all(
-        steps_done(run / f"{n}_checkpoint.safetensors") == 2 for n in ("vae", "prior", "lora")
-    )
+    stages = ("vae", "prior", "lora", "decoder")
+    assert all(steps_done(run / f"{name}_checkpoint.safetensors") == 2 for name in stages)
+    tuned = load_file(run / "decoder.safetensors")
+    kept = load_model(folder).vae.decoder.state_dict()
+    assert all(torch.equal(kept[name].half(), tensor.half()) for name, tensor in tuned.items())
+    plain = load_file(run / "vae" / "diffusion_pytorch_model.safetensors")
+    assert any(not torch.equal(plain[f"decoder.{name}"], x) for name, x in tuned.items())
     model = load_model(folder)
     assert model.manifest.sigmas == ((1.0, 0.5, 0.0),)
     assert model.transfer.name == "logc3_rec709"

@@ -1,4 +1,4 @@
-"""The embedded model from one TOML file: three stages, each resumed, and a model folder."""
+"""The embedded model from one TOML file: its stages, each resumed, and a model folder."""
 
 from __future__ import annotations
 
@@ -9,9 +9,11 @@ from typing import Annotated
 from msgspec import Meta
 
 from lumivid_fx.errors import InputError
+from lumivid_fx.model.checkpoint import load_model
 from lumivid_fx.model.manifest import check_sigmas
 from lumivid_fx.train import clips, embedded
-from lumivid_fx.train.export import export
+from lumivid_fx.train.decoder import foretell, train_decoder
+from lumivid_fx.train.export import DECODER, export
 from lumivid_fx.train.recipe import Count, Table, Whole, find_recipe, read_as
 from lumivid_fx.train.trainer import Schedule
 
@@ -35,8 +37,10 @@ class EmbeddedRecipe(Table, frozen=True):
     prior: Stage
     lora: Stage
     sigmas: Annotated[tuple[float, ...], Meta(min_length=2)]
+    decoder: Stage | None = None
     made_up: Whole = 12
     clips: Count = 2000
+    plates: Count = 400
     scale: Count = 1
     seed: Whole = 0
     about: str = ""
@@ -104,5 +108,13 @@ def train_embedded(
         for name in ("prior", "lora"):
             if not (run / f"{name}.safetensors").is_file():
                 embedded.train_transformer(made, *stage(name), cached, hdr=name == "lora")
-    export(run, run / "model", recipe.sigmas)
-    return run / "model"
+    folder = run / "model"
+    export(run, folder, recipe.sigmas)
+    if recipe.decoder is not None and not (run / DECODER).is_file():
+        model = load_model(folder, device=device)
+        phase(f"rendering {recipe.plates} plates")
+        examples = list(foretell(model, made.scenes, recipe.plates, recipe.seed + 200))
+        schedule, told = stage("decoder")
+        train_decoder(model, examples, schedule, 6 * recipe.scale, run, told)
+        export(run, folder, recipe.sigmas)
+    return folder

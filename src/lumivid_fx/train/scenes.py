@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor
 
 from lumivid_fx.train.clips import (
+    brightest_azimuths,
     chance,
     normal,
     random_moves,
@@ -23,6 +24,9 @@ from lumivid_fx.train.clips import (
     uniform,
     wrap_columns,
 )
+
+AIM = 0.5
+"""Spread in radians of cameras that are turned to the light."""
 
 
 @dataclass(frozen=True)
@@ -44,11 +48,22 @@ class Scenes:
         return cls(wrap_columns(stacked).to(device))
 
     def draw(
-        self, count: int, frames: int, height: int, width: int, generator: Generator
+        self,
+        count: int,
+        frames: int,
+        height: int,
+        width: int,
+        generator: Generator,
+        *,
+        aimed: float = 0.0,
     ) -> Tensor:
-        """Draw clips of scene light at no exposure in particular: ``b f 3 h w``, at least 0."""
-        light = self._look(count, frames, height, width, generator)
-        other = self._look(count, frames, height, width, generator)
+        """Draw clips of scene light at no exposure in particular: ``b f 3 h w``, at least 0.
+
+        `aimed` is the share of cameras that look about where the light comes from: `AIM` radians
+        to either side. The others look anywhere.
+        """
+        light = self._look(count, frames, height, width, generator, aimed)
+        other = self._look(count, frames, height, width, generator, 0.0)
         level = torch.exp2(normal(count, 1.5, generator)).view(-1, 1, 1, 1, 1)
         mixed = chance(count, 0.12, generator).view(-1, 1, 1, 1, 1)
         held = chance(count, 0.3, generator).view(-1, 1, 1, 1, 1)
@@ -57,19 +72,23 @@ class Scenes:
         light = light + shape * (other * level - light)
         mirrored = chance(count, 0.5, generator).view(-1, 1, 1, 1, 1)
         light = torch.where(mirrored, light.flip(-1), light)
-        return light * _tint(count, generator)[:, None, :, None, None]
+        return light * tint(count, generator)[:, None, :, None, None]
 
     def _look(
-        self, count: int, frames: int, height: int, width: int, generator: Generator
+        self, count: int, frames: int, height: int, width: int, generator: Generator, aimed: float
     ) -> Tensor:
         pick = torch.randint(
             len(self.wrapped), (count,), generator=generator, device=generator.device
         )
-        moves = random_moves(count, frames, generator)
-        return render_views(self.wrapped[pick].float(), moves, height, width)
+        moves, maps = random_moves(count, frames, generator), self.wrapped[pick].float()
+        if aimed:
+            turned = brightest_azimuths(maps[..., 1:-1]).float() + normal(count, AIM, generator)
+            aim = chance(count, aimed, generator) * (turned - moves.yaw[:, 0])
+            moves = replace(moves, yaw=moves.yaw + aim[:, None])
+        return render_views(maps, moves, height, width)
 
 
-def _tint(count: int, generator: Generator) -> Tensor:
+def tint(count: int, generator: Generator) -> Tensor:
     """White balance of a camera, ``b 3``: half of them neutral, none far from it."""
     gains = torch.exp2(0.15 * torch.randn(count, 3, generator=generator, device=generator.device))
     gains = gains / gains.mean(dim=1, keepdim=True)

@@ -458,9 +458,9 @@ def test_missing_table_of_a_config_is_named(tmp_path: Path) -> None:
 
 
 def test_views_are_the_sdr_ones(spaces: ColorSpaces) -> None:
-    """Three plain curves, then the config's views, without raw data and HDR displays."""
+    """Four plain curves, then the config's views, without raw data and HDR displays."""
     views = spaces.views()
-    assert views[:3] == ["srgb", "rec709", "gamma22"]
+    assert views[:4] == ["srgb", "rec709", "gamma22", "hable"]
     assert ACES_VIEW in views
     assert not [view for view in views if view.endswith("/Raw") or "2100" in view]
 
@@ -507,7 +507,7 @@ def test_views_invert(spaces: ColorSpaces) -> None:
         assert np.abs(again - code).max() <= 0.5 / 255, view
 
 
-@pytest.mark.parametrize("view", ["srgb", "rec709", "gamma22", ACES_VIEW])
+@pytest.mark.parametrize("view", ["srgb", "rec709", "gamma22", "hable", ACES_VIEW])
 def test_views_increase_on_greys(spaces: ColorSpaces, view: str) -> None:
     """A higher grey code is more light: `detail` can undo a plate's tone."""
     linear = spaces.display_to_linear(GREYS, view)
@@ -515,7 +515,7 @@ def test_views_increase_on_greys(spaces: ColorSpaces, view: str) -> None:
     np.testing.assert_allclose(spaces.linear_to_display(linear, view), GREYS, atol=2e-6)
 
 
-@pytest.mark.parametrize("view", ["srgb", "rec709", "gamma22", ACES_VIEW])
+@pytest.mark.parametrize("view", ["srgb", "rec709", "gamma22", "hable", ACES_VIEW])
 def test_picture_is_clamped(spaces: ColorSpaces, view: str) -> None:
     """The model's picture is in [0, 1] whatever the light."""
     light = np.array([[-5.0, 0.5, 60_000.0], [-0.1, -0.1, 1e4]], np.float32)
@@ -534,7 +534,7 @@ def test_overshoot_survives_a_plain_view(spaces: ColorSpaces) -> None:
 def test_studio_views(tmp_path: Path) -> None:
     """A studio's own views are listed and used, relative to linear Rec.709."""
     studio = ColorSpaces(write(studio_config(), tmp_path))
-    assert studio.views() == ["srgb", "rec709", "gamma22", "Wall/Film"]
+    assert studio.views() == ["srgb", "rec709", "gamma22", "hable", "Wall/Film"]
     ap1 = studio.convert(GREYS, LINEAR_REC709, "studio_lin")
     expected = ap1 ** (1 / 2.2)  # the studio's monitor, straight on its own linear
     np.testing.assert_allclose(studio.linear_to_display(GREYS, "Wall/Film"), expected, atol=1e-5)

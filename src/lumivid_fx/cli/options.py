@@ -64,7 +64,7 @@ OutputSpace = Annotated[
 SourceView = Annotated[
     str | None,
     typer.Option(
-        help="SDR view INPUT was made with: srgb, rec709, gamma22 or Display/View.",
+        help="SDR view INPUT was made with: srgb, rec709, gamma22, hable or Display/View.",
         rich_help_panel=COLOUR,
     ),
 ]

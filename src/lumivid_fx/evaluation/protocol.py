@@ -1,7 +1,7 @@
 """What is measured on: views of environment maps, and the SDR pictures that two deliveries make.
 
-Delivery A is a plain clip, which sRGB undoes exactly below white; B is camera-like, and no view
-undoes it. B shows what a model has learned, A that it breaks nothing. Stills go through JPEG, and
+Delivery A is a plain clip, which sRGB undoes exactly below white; B is camera-like, and sRGB is far
+off. B shows what a model has learned, A that it breaks nothing. Stills go through JPEG, and
 clips, in which a camera turns, through x264.
 
 The protocol stands still while the training changes, so its curves are its own; of the training it
@@ -79,14 +79,14 @@ class Delivery:
         about: What it does, for the report.
         exposure: Factor on the light of a view ``h w 3``, or of a whole clip.
         curve: Exposed light to display-linear light.
-        view: SDR view that undoes the curve below white; None where there is none.
+        view: SDR view that undoes the curve below white.
     """
 
     name: str
     about: str
     exposure: Callable[[Light], float]
     curve: Callable[[Light], Light]
-    view: str | None
+    view: str
 
     def deliver(self, name: str, light: Light) -> Scene:
         """Expose a view's light ``h w 3``, and make the SDR still of it."""
@@ -126,7 +126,7 @@ DELIVERIES = (
         "geometric mean at 0.18, Hable's filmic curve (bias 2, white 11.2), sRGB, 8 bit",
         _mean_to_grey,
         hable,
-        None,
+        "hable",
     ),
 )
 HARD_CLIP, CAMERA = DELIVERIES

@@ -68,8 +68,7 @@ def undo(bench: Workbench, delivery: Delivery, scene: Scene) -> Iterator[tuple[s
         yield name, baseline(scene.display)
     yield FITTED, bench.lut(delivery)[to_codes(scene.display)]
     yield OURS, render_pictures(scene.display, bench.model, bench.spaces)
-    if delivery.view is not None:
-        yield NAMED, render_pictures(scene.display, bench.model, bench.spaces, delivery.view)
+    yield NAMED, render_pictures(scene.display, bench.model, bench.spaces, delivery.view)
 
 
 def _rows(delivery: str, table: Scores) -> list[dict[str, Cell]]:

@@ -71,14 +71,14 @@ def linear_to_hable(linear: Pixels) -> Pixels:
     white of 11.2.
     """
     light = np.minimum(np.abs(linear.astype(np.float64)) * _BIAS, _WHITE)
-    shown: Pixels = linear_to_srgb(_shoulder(light) / _PEAK).astype(np.float32)
-    return np.copysign(shown, linear)
+    shown = (_shoulder(light) / _PEAK).astype(np.float32)
+    return np.copysign(linear_to_srgb(shown), linear)
 
 
 def hable_to_linear(code: Pixels) -> Pixels:
     """Undo :func:`linear_to_hable`: 1.0 -> 5.6, and no more above, where the curve never was."""
-    shown = srgb_to_linear(np.minimum(np.abs(code.astype(np.float64)), 1.0))
-    y = shown * _PEAK + _E / _F
+    shown = srgb_to_linear(np.minimum(np.abs(code), np.float32(1)))
+    y = shown.astype(np.float64) * _PEAK + _E / _F
     # y (A x^2 + B x + D F) = A x^2 + C B x + D E
     a, b, c = _A * (y - 1), _B * (y - _C), _D * (y * _F - _E)
     light = (-b - np.sqrt(np.maximum(b * b - 4 * a * c, 0))) / (2 * a)

@@ -1,8 +1,13 @@
-"""All tables of an evaluation on one page, with what produced them: ``results.md``."""
+"""All tables of an evaluation on one page, with what produced them: ``results.md``.
+
+A table that is not asked for stays on the page as it was. So each says by itself which model it was
+measured on, and by which command.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from lumivid_fx.evaluation.figure4 import write_figure_4
@@ -42,25 +47,37 @@ class Results:
             command: What made it, for the page.
 
         Returns:
-            The page.
+            The page, without the tables that were there before.
 
         Raises:
             InputError: A file cannot be made, or a library is missing.
             DiskFullError: There is no room.
         """
-        parts = [self._head(command)]
-        for name in (each for each in TABLES if each in which):
-            if name == "figure4":
-                picture = self._out / FOLDER / "figure4.png"
-                write_figure_4(picture, self._analysed(), self._bench.model.manifest.name)
-                parts.append(f"## Figure 4. Why LogC3\n\n![Figure 4]({FOLDER}/{picture.name})\n")
-                continue
-            for table in self._tables(name):
-                write_table(self._out / FOLDER, table)
-                parts.append(table.as_markdown())
-        page = "\n".join(parts)
-        write_text(self._out / PAGE, page)
-        return page
+        made = {name: self._make(name, command) for name in TABLES if name in which}
+        whole = [made.get(name) or self._kept(name) for name in TABLES]
+        write_text(self._out / PAGE, "\n".join([self._head(), *filter(None, whole)]))
+        return "\n".join([self._head(), *made.values()])
+
+    def _make(self, name: str, command: str) -> str:
+        model, folder = self._bench.model, self._out / FOLDER
+        source = f"Measured on {model.manifest.name}, digest `{model.digest[:12]}`: `{command}`."
+        if name == "figure4":
+            write_figure_4(folder / f"{name}.png", self._analysed(), model.manifest.name)
+            text = f"## Figure 4. Why LogC3\n\n![Figure 4]({FOLDER}/{name}.png)\n\n{source}\n"
+            write_text(folder / f"{name}.md", text)
+            return text
+        texts = []
+        for table in self._tables(name):
+            told = replace(table, notes=[*table.notes, source])
+            write_table(folder, told)
+            texts.append(told.as_markdown())
+        return "\n".join(texts)
+
+    def _kept(self, name: str) -> str:
+        """What an earlier run left of a table; nothing if none did."""
+        stem = name if name == "figure4" else f"table{name}"
+        paths = sorted((self._out / FOLDER).glob(f"{stem}*.md"), key=lambda path: path.stem)
+        return "\n".join(path.read_text("utf-8") for path in paths)
 
     def _tables(self, name: str) -> list[Table]:
         bench = self._bench
@@ -84,7 +101,7 @@ class Results:
             self._ours = measure_model(self._bench, self._bench.model, "the model on clips")
         return self._ours
 
-    def _head(self, command: str) -> str:
+    def _head(self) -> str:
         bench = self._bench
         missing = [
             f"{metric} is n/a: {reason}."
@@ -97,13 +114,9 @@ class Results:
         lines = [
             "# Results",
             "",
-            "Written by a command, not by hand; what it prints is what it measured.",
+            "Written by commands, not by hand; what they print is what they measured. Each table "
+            "says which model it was measured on.",
             "",
-            "```",
-            command,
-            "```",
-            "",
-            f"- Model: {bench.model.manifest.name}, digest `{bench.model.digest}`.",
             f"- Material: {', '.join(bench.names)}: maps that no stage of the training saw.",
             f"- Linear 1.0 is {WHITE_NITS:g} cd/m², result and truth are clamped to "
             f"{NITS_RANGE[0]:g} to {NITS_RANGE[1]:g} cd/m²; PU21-PSNR is over R, G and B with its "

@@ -18,6 +18,8 @@ import torch
 from lumivid_fx.color.transfer import get_transfer
 from lumivid_fx.train import embedded
 from lumivid_fx.train.degradations import Faults
+from lumivid_fx.train.embedded_transformer import cache_latents, train_transformer
+from lumivid_fx.train.embedded_vae import load_vae
 from lumivid_fx.train.trainer import Schedule
 
 NONE = Faults(contrast=0, blur=0, noise=0, compression=0)
@@ -52,15 +54,13 @@ def main() -> None:
         began = time.monotonic()
         transfer, faults = VARIANTS[name]
         run = dataclasses.replace(base, transfer=get_transfer(transfer), faults=faults)
-        cached = embedded.cache_latents(embedded.load_vae(run), run, args.clips, 100)
+        cached = cache_latents(load_vae(run), run, args.clips, 100)
 
         def report(step: int, loss: float, _: float, name: str = name) -> None:
             if step % 100 == 0:
                 print(f"{name} {step}/{args.steps} loss {loss:.4f}", flush=True)
 
-        embedded.train_transformer(
-            run, schedule, report, cached, hdr=True, name=f"ablations/{name}"
-        )
+        train_transformer(run, schedule, report, cached, hdr=True, name=f"ablations/{name}")
         print(f"{name} {time.monotonic() - began:.0f} s", flush=True)
 
 

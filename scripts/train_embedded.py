@@ -20,6 +20,8 @@ import torch
 from lumivid_fx.model.checkpoint import load_model
 from lumivid_fx.train import embedded
 from lumivid_fx.train.decoder import Example, foretell, train_decoder
+from lumivid_fx.train.embedded_transformer import cache_latents, train_transformer
+from lumivid_fx.train.embedded_vae import load_vae, train_vae
 from lumivid_fx.train.export import DECODER, export
 from lumivid_fx.train.trainer import Schedule
 
@@ -116,13 +118,13 @@ def main() -> None:
     plates: list[Example] = []
 
     def vae(to: embedded.Run, schedule: Schedule, report: StepReport) -> None:
-        embedded.train_vae(to, schedule, report)
+        train_vae(to, schedule, report)
 
     def prior(to: embedded.Run, schedule: Schedule, report: StepReport) -> None:
-        embedded.train_transformer(to, schedule, report, cached, hdr=False)
+        train_transformer(to, schedule, report, cached, hdr=False)
 
     def lora(to: embedded.Run, schedule: Schedule, report: StepReport) -> None:
-        embedded.train_transformer(to, schedule, report, cached, hdr=True)
+        train_transformer(to, schedule, report, cached, hdr=True)
 
     def decoder(to: embedded.Run, schedule: Schedule, report: StepReport) -> None:
         model = load_model(args.run / "model", device=args.device)
@@ -133,7 +135,7 @@ def main() -> None:
     for name, stage in stages.items():
         if name == "prior":
             clock = time.monotonic()
-            cached += embedded.cache_latents(embedded.load_vae(run), run, args.clips, 100)
+            cached += cache_latents(load_vae(run), run, args.clips, 100)
             at = time.monotonic()
             print(f"{at - began:6.0f} s latents in {at - clock:.0f} s", flush=True)
             del left["latents"]

@@ -64,15 +64,15 @@ def test_examples_are_what_the_model_foretells(tiny: HdrModel, scenes: Scenes) -
 def test_the_decoder_learns_and_nothing_else_moves(
     tiny: HdrModel, scenes: Scenes, tmp_path: Path
 ) -> None:
-    """Eight steps on two clips lower the loss by more than a tenth, and leave a file that fits."""
-    examples = list(foretell(tiny, scenes, 2, seed=5))
+    """Eight steps on one still lower the loss by more than a tenth, and leave a file that fits."""
+    examples = list(foretell(tiny, scenes, 1, seed=5))
     encoder = {name: x.clone() for name, x in tiny.vae.encoder.state_dict().items()}
     before = {name: x.clone() for name, x in tiny.vae.decoder.state_dict().items()}
-    schedule = Schedule(steps=8, learning_rate=3e-3, warmup=0, ema=0.0, report_every=1)
+    schedule = Schedule(steps=8, learning_rate=3e-4, warmup=0, ema=0.0, report_every=1)
     losses = list[float]()
     train_decoder(tiny, examples, schedule, 2, tmp_path, lambda _, loss, __: losses.append(loss))
     assert len(losses) == 8
-    assert min(losses[-2:]) < 0.9 * max(losses[:2])
+    assert losses[-1] < 0.9 * losses[0]
     after = tiny.vae.decoder.state_dict()
     assert any(not torch.equal(after[name], x) for name, x in before.items())
     assert all(torch.equal(tiny.vae.encoder.state_dict()[name], x) for name, x in encoder.items())

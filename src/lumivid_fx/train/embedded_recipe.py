@@ -13,6 +13,8 @@ from lumivid_fx.model.checkpoint import load_model
 from lumivid_fx.model.manifest import check_sigmas
 from lumivid_fx.train import clips, embedded
 from lumivid_fx.train.decoder import foretell, train_decoder
+from lumivid_fx.train.embedded_transformer import cache_latents, train_transformer
+from lumivid_fx.train.embedded_vae import load_vae, train_vae
 from lumivid_fx.train.export import DECODER, export
 from lumivid_fx.train.recipe import Count, Table, Whole, find_recipe, read_as
 from lumivid_fx.train.trainer import Schedule
@@ -99,15 +101,13 @@ def train_embedded(
         return schedule, lambda step, loss, seconds: report(name, step, told.steps, loss, seconds)
 
     if not (run / "vae").is_dir():
-        embedded.train_vae(made, *stage("vae"))
+        train_vae(made, *stage("vae"))
     if not all((run / f"{name}.safetensors").is_file() for name in ("prior", "lora")):
         phase(f"encoding {recipe.clips} clips")
-        cached = embedded.cache_latents(
-            embedded.load_vae(made), made, recipe.clips, recipe.seed + 100
-        )
+        cached = cache_latents(load_vae(made), made, recipe.clips, recipe.seed + 100)
         for name in ("prior", "lora"):
             if not (run / f"{name}.safetensors").is_file():
-                embedded.train_transformer(made, *stage(name), cached, hdr=name == "lora")
+                train_transformer(made, *stage(name), cached, hdr=name == "lora")
     folder = run / "model"
     export(run, folder, recipe.sigmas)
     if recipe.decoder is not None and not (run / DECODER).is_file():

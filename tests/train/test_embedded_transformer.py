@@ -1,4 +1,4 @@
-"""The embedded model's stages: pairs as tokens, shapes by turns, from maps to a model folder."""
+"""The embedded model's transformer stages: pairs as tokens, shapes by turns."""
 
 from __future__ import annotations
 
@@ -7,17 +7,14 @@ from pathlib import Path
 import pytest
 import torch
 from diffusers import AutoencoderKLLTX2Video
-from safetensors.torch import load_file
-from tests.media.files import write_image
 from torch import Generator, Tensor
 
-from lumivid_fx.model.checkpoint import load_model
-from lumivid_fx.train import decoder, embedded
-from lumivid_fx.train.embedded import LOSS_BLOCK, SHAPES, Run, Shape, encode_pairs, to_vae
-from lumivid_fx.train.embedded_recipe import EmbeddedRecipe, Stage, train_embedded
+from lumivid_fx.train import embedded_transformer
+from lumivid_fx.train.embedded import SHAPES, VAE_CONFIG, Run, Shape
+from lumivid_fx.train.embedded_transformer import LOSS_BLOCK, encode_pairs
+from lumivid_fx.train.embedded_vae import to_vae
 from lumivid_fx.train.pairs import make_pairs
 from lumivid_fx.train.scenes import Scenes, made_up_environment
-from lumivid_fx.train.trainer import steps_done
 
 TINY = (
     Shape(9, 32, 48, still=True, share=0.75, batch=2),
@@ -29,7 +26,7 @@ TINY = (
 def vae() -> AutoencoderKLLTX2Video:
     """The embedded model's VAE with random weights, and statistics that are not 0 and 1."""
     torch.manual_seed(0)
-    vae = AutoencoderKLLTX2Video(**embedded.VAE_CONFIG).eval().requires_grad_(False)
+    vae = AutoencoderKLLTX2Video(**VAE_CONFIG).eval().requires_grad_(False)
     vae.latents_mean.normal_(std=0.1)
     vae.latents_std.uniform_(0.5, 1.5)
     return vae
@@ -98,59 +95,14 @@ def test_latents_are_kept_by_shape_and_share(
     vae: AutoencoderKLLTX2Video, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As many clips of each shape as its share says, whole batches of them, no two alike."""
-    monkeypatch.setattr(embedded, "SHAPES", TINY)
-    cached = embedded.cache_latents(vae, run, 8, seed=0)
+    monkeypatch.setattr(embedded_transformer, "SHAPES", TINY)
+    cached = embedded_transformer.cache_latents(vae, run, 8, seed=0)
     assert [len(group["hdr"]) for group in cached] == [6, 2]
     assert len({float(clip.float().sum()) for clip in cached[0]["hdr"]}) == 6
 
 
 def test_shapes_take_turns_by_their_shares() -> None:
     """Of twenty turns each shape has its share, and the largest never waits for three."""
-    turns = embedded._turns()
+    turns = embedded_transformer._turns()
     assert [turns.count(place) / 20 for place in range(len(SHAPES))] == [s.share for s in SHAPES]
     assert all(0 in turns[start : start + 3] for start in range(18))
-
-
-def test_all_stages_make_a_model_that_loads(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """From maps on disk to a folder that renders; what is finished is not made again."""
-    monkeypatch.setattr(embedded, "SHAPES", TINY)
-    monkeypatch.setattr(embedded, "VAE_SHAPES", ((9, 1, 40, 56, 32),))
-    monkeypatch.setattr(decoder, "SHAPES", ((9, 48, 64, True),))
-    (tmp_path / "maps").mkdir()
-    for index in range(2):
-        light = made_up_environment(32, 64, Generator().manual_seed(index))
-        write_image(tmp_path / "maps" / f"{index}.exr", light.permute(1, 2, 0).numpy())
-    stage = Stage(steps=2, learning_rate=1e-3, save_every=1)
-    recipe = EmbeddedRecipe(
-        maps=str(tmp_path / "maps"), vae=stage, prior=stage, lora=stage, decoder=stage,
-        sigmas=(1.0, 0.5, 0.0), made_up=1, clips=4, plates=2,
-    )  # fmt: skip
-    run, phases = tmp_path / "run", list[str]()
-
-    def train() -> Path:
-        phases.clear()
-        return train_embedded(recipe, run, "cpu", phases.append, lambda *_: None)
-
-    folder = train()
-    assert phases[1:] == [
-        "training the vae", "encoding 4 clips", "training the prior", "training the lora",
-        "rendering 2 plates", "training the decoder",
-    ]  # fmt: skip
-    stages = ("vae", "prior", "lora", "decoder")
-    assert all(steps_done(run / f"{name}_checkpoint.safetensors") == 2 for name in stages)
-    tuned = load_file(run / "decoder.safetensors")
-    kept = load_model(folder).vae.decoder.state_dict()
-    assert all(torch.equal(kept[name].half(), tensor.half()) for name, tensor in tuned.items())
-    plain = load_file(run / "vae" / "diffusion_pytorch_model.safetensors")
-    assert any(not torch.equal(plain[f"decoder.{name}"], x) for name, x in tuned.items())
-    model = load_model(folder)
-    assert model.manifest.sigmas == ((1.0, 0.5, 0.0),)
-    assert model.transfer.name == "logc3_rec709"
-    assert model.lora[1] == 1.0
-    train()
-    assert phases == ["loading maps"]
-    (run / "lora.safetensors").unlink()
-    train()
-    assert phases[1:] == ["encoding 4 clips", "training the lora"]

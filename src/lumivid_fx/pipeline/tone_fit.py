@@ -1,8 +1,9 @@
 """The curve that undoes a plate's tone, told from the plate's codes and the model's output.
 
-First it is asked which of the tone curves that plates go through explains the model best; the
-answer is a mean over them, weighed by how well each does. A plate that none of them explains is
-followed by a free curve on top, so far as the model insists.
+Two witnesses are asked which of the tone curves that plates go through it was: a small reader of
+the plate's own pixels, and the model's output, which each curve explains better or worse. The
+answer is a mean over the curves, weighed by both. A plate that none of them explains is followed by
+a free curve on top, so far as the model insists.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from torch import Tensor
 
 from lumivid_fx.color.tone_curves import HABLE_WHITE, ToneCurves, undone
 from lumivid_fx.color.transfer import Transfer
+from lumivid_fx.pipeline.tone_reader import read_tone
 
 BLOCK = 16
 """Edge of the blocks over which plate and model are compared, in samples of the model's size."""
@@ -108,15 +110,16 @@ def fit_tone_curve(
     seen = _compare(display, codes, exposed, len(known))
     if seen.weight < 1:
         return ToneCurve(tables[0])
-    weight = torch.log(shares.double()) - seen.errors(known) / (2 * DOUBT**2)
-    common = known @ torch.softmax(weight, dim=0)
-    free = _free_heights(seen, basis, common)
+    told = -seen.errors(known) / (2 * DOUBT**2)
+    nearest = known @ torch.softmax(torch.log(shares.double()) + told, dim=0)
+    free = _free_heights(seen, basis, nearest)
     # A display squeezes bright light, it never stretches it: above the middle the way back expands.
     free[HATS // 2 :] = torch.cummax(free[HATS // 2 :], dim=0).values
-    own = common + basis @ free
-    better, worse = seen.errors(torch.stack([own, common], dim=1)).clamp(min=1e-9).tolist()
+    own = nearest + basis @ free
+    better, worse = seen.errors(torch.stack([own, nearest], dim=1)).clamp(min=1e-9).tolist()
     start, end = INSIST
     followed = min(1.0, max(0.0, (worse / better - start) / (end - start)))
+    common = known @ torch.softmax(read_tone(display).double() + told, dim=0)
     return ToneCurve(torch.cummax(torch.lerp(common, own, followed), dim=0).values.float())
 
 

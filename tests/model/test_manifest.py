@@ -19,11 +19,12 @@ WHOLE = {
     "window_frames": "25",
     "overlap_frames": "9",
     "grain_px": "8",
+    "highlight_rise": "0.5",
     "prompt_embedding": '"scene.safetensors"',
     "lora": '"hdr.safetensors"',
 }
 
-NEEDED = WHOLE.keys() - {"native_size", "grain_px", "lora", "transfer"}
+NEEDED = WHOLE.keys() - {"native_size", "grain_px", "highlight_rise", "lora", "transfer"}
 
 
 def write(folder: Path, **changes: str | None) -> Path:
@@ -44,6 +45,7 @@ def test_whole_manifest(tmp_path: Path) -> None:
         window_frames=25,
         overlap_frames=9,
         grain_px=8,
+        highlight_rise=0.5,
         prompt_embedding="scene.safetensors",
         lora="hdr.safetensors",
     )
@@ -54,11 +56,13 @@ def test_entries_that_may_be_left_out(tmp_path: Path) -> None:
 
     Without a curve, the LoRA says it.
     """
-    left_out = {"native_size": None, "grain_px": None, "lora": None, "transfer": None}
+    optional = ("native_size", "grain_px", "highlight_rise", "lora", "transfer")
+    left_out = dict.fromkeys(optional)
     manifest = read_manifest(write(tmp_path, **left_out))
     assert manifest.transfer is None
     assert manifest.native_size is None
     assert manifest.grain_px == 1
+    assert manifest.highlight_rise == 0
     assert manifest.lora is None
 
 
@@ -88,6 +92,7 @@ def test_damaged_manifest(tmp_path: Path, content: bytes) -> None:
         ("overlap_frames", "[9]"),
         ("native_size", "{}"),
         ("grain_px", '"fine"'),
+        ("highlight_rise", '"high"'),
     ],
 )
 def test_wrong_entry(tmp_path: Path, name: str, value: str | None) -> None:

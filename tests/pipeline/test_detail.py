@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
+from lumivid_fx.color.display_curves import DISPLAY_CURVES
 from lumivid_fx.color.transfer import LOGC3_REC709
 from lumivid_fx.pipeline.detail import (
     CLIP_END,
@@ -266,6 +267,36 @@ def test_highlights_meet_the_plate_below_the_clip() -> None:
     # Blocks at the rim of a highlight hold some clipped pixels, whose light is not the plate's.
     wrong = (result - truth[0])[:, blown]
     assert float(wrong.abs().mean()) < 0.03
+
+
+@pytest.mark.parametrize("view", ["srgb", "hable"])
+@pytest.mark.parametrize("wall", [0.05, 0.88])
+def test_highlights_rise_as_far_as_the_curve_reaches(view: str, wall: float) -> None:
+    """Under a film's shoulder by the rise for each stop it reaches, under a plain clip not at all.
+
+    The published filmic curve has 4.5 stops from mid grey to white, 2.0 more than a clip. Beside a
+    wall just below the clip nothing is lifted: there the brim says how bright it is.
+    """
+
+    def known(codes: Tensor) -> Tensor:
+        light = DISPLAY_CURVES[view].to_linear(codes.contiguous().numpy())
+        return LOGC3_REC709.forward(torch.from_numpy(light))
+
+    display = torch.full((1, 3, 48, 48), wall)
+    display[..., 20:28, 20:28] = 1.0
+    plate = known(display)
+    lamp = plate + 0.1
+    parts = (display, ramp(display, CLIP_START, CLIP_END), exposed(display), known, LOGC3_REC709)
+
+    def light(rise: float) -> Tensor:
+        highlights = window_detail(lamp, *parts, 1, rise).highlights
+        return LOGC3_REC709.inverse(highlights)[0, :, 20:28, 20:28]
+
+    stops = torch.log2(light(0.5) / light(0.0))
+    middle, edge = stops[:, 4, 4], stops[:, 0]
+    lifted = 0.99 if view == "hable" else 0.0
+    assert torch.allclose(middle, torch.full_like(middle, lifted), atol=0.03) or wall > 0.75
+    assert torch.allclose(edge, torch.full_like(edge, lifted if wall < 0.75 else 0), atol=0.03)
 
 
 def test_whole_channels_say_how_bright_a_pixel_is() -> None:

@@ -12,6 +12,7 @@ to a logarithm that a difference of codes is a ratio of light.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -33,6 +34,13 @@ BRIM = (0.75, 0.9)
 
 BRIM_REACH = 48
 """The brim reaches into a highlight by about this part of the longest side."""
+
+GREY, GREY_CODE = 0.18, 0.4613561
+"""Mid grey, and its sRGB code."""
+
+PLAIN_REACH, LONGEST_REACH = math.log2(1 / GREY), 2.0
+"""Stops from mid grey to white under a plain clip, and the most beyond them that a rise is for: a
+filmic curve has 2.0."""
 
 SPOKEN = 1 / 255
 """Model codes, a twentieth of a stop: a pixel that was moved so far counts as the model's whole."""
@@ -154,6 +162,7 @@ def window_detail(
     known: Callable[[Tensor], Tensor] | None,
     transfer: Transfer,
     grain_px: int = 1,
+    rise: float = 0.0,
 ) -> WindowDetail:
     """Fit a window's curve where it is not known, and bring the model's highlights to the plate.
 
@@ -165,6 +174,7 @@ def window_detail(
         known: From small display codes to model codes, where the view is named.
         transfer: The model's curve.
         grain_px: Width under which structure in the highlights is the decoder's, not the scene's.
+        rise: Stops to lift them for each stop that the plate's curve reaches beyond a plain clip.
     """
     curve = None
     if known is None:
@@ -176,15 +186,26 @@ def window_detail(
         plate[i] = known(display[i : i + 1])[0]
         gaps.append(block_means(plate[i] - model[i]))
     lift = _anchor(torch.stack(gaps), display, exposed)
+    beyond = rise * _reach(known, transfer) if rise else 0.0
     for i in range(len(model)):
         one = slice(i, i + 1)
         lifted = model[one] + lift
-        lifted = lifted + _brim(plate[one] - lifted, display[one], coverage[one])
+        met, near = _brim(plate[one] - lifted, display[one], coverage[one])
+        lifted = lifted + met + beyond * (1 - near)
         if grain_px > 1:
             weight, width = coverage[one] + 1e-3, grain_px // 2 * 2 + 1
             lifted = _soften(lifted * weight, width) / _soften(weight, width)
         highlights[i] = lifted[0]
     return WindowDetail(model, highlights, coverage, curve)
+
+
+def _reach(known: Callable[[Tensor], Tensor], transfer: Transfer) -> float:
+    """Codes from a plain clip's white to the plate's, both as seen from mid grey; 0 if none."""
+    ends = torch.tensor([GREY_CODE, 1.0]).view(2, 1, 1, 1).expand(-1, 3, -1, -1)
+    grey, white = transfer.inverse(known(ends)).mean(dim=(1, 2, 3))
+    stops = float(torch.log2(white / grey.clamp(min=1e-6))) - PLAIN_REACH
+    stop = float(transfer.forward(2 * white) - transfer.forward(white))
+    return stop * min(max(stops, 0.0), LONGEST_REACH)
 
 
 def _anchor(gaps: Tensor, display: Tensor, exposed: Tensor) -> float:
@@ -202,19 +223,23 @@ def _anchor(gaps: Tensor, display: Tensor, exposed: Tensor) -> float:
     return float((means * weight).sum()) / total if total > 1e-3 else 0.0
 
 
-def _brim(gap: Tensor, display: Tensor, coverage: Tensor) -> Tensor:
+def _brim(gap: Tensor, display: Tensor, coverage: Tensor) -> tuple[Tensor, Tensor]:
     """What to add to the model near the brim of a highlight so that it rises from the clip.
 
     The gap between plate and model is known where the plate is just below the clip. It is carried a
     little way into the highlight and fades out there: a sky that brightens towards the sun gets no
     edge where the plate ran out. A lamp on a dark wall has no such brim, and keeps its edge.
+
+    Returns:
+        That, and how near a brim is, ``f 1 h w`` in [0, 1].
     """
     whole = 1 - coverage
     weight = ramp(display.mean(dim=1, keepdim=True), *BRIM) * whole.amax(dim=1, keepdim=True)
     told = (whole * gap).sum(dim=1, keepdim=True) / whole.sum(dim=1, keepdim=True).clamp(min=0.5)
     reach = 2 * (max(display.shape[-2:]) // BRIM_REACH) + 1
     spread = _soften(torch.cat([told * weight, weight], dim=1), reach)
-    return spread[:, :1] / spread[:, 1:].clamp(min=0.1)
+    told, near = spread[:, :1], spread[:, 1:]
+    return told / near.clamp(min=0.1), (near / 0.1).clamp(max=1)
 
 
 def _soften(pictures: Tensor, width: int) -> Tensor:

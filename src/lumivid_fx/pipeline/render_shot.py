@@ -275,6 +275,7 @@ def _render(
         known,
         model.transfer,
         model.manifest.grain_px,
+        model.manifest.highlight_rise,
     )
     return _Rendered(window, detail, clipped, shown.holds_more)
 

@@ -17,18 +17,15 @@ from pathlib import Path
 
 import torch
 
-from lumivid_fx.model.checkpoint import load_model
 from lumivid_fx.train import embedded
-from lumivid_fx.train.decoder import Example, foretell, train_decoder
 from lumivid_fx.train.embedded_transformer import cache_latents, train_transformer
 from lumivid_fx.train.embedded_vae import load_vae, train_vae
-from lumivid_fx.train.export import DECODER, export
+from lumivid_fx.train.export import export
 from lumivid_fx.train.trainer import Schedule
 
-SHARES = {"vae": 0.34, "latents": 0.08, "prior": 0.16, "lora": 0.32, "decoder": 0.1}
-RATES = {"vae": 8e-4, "prior": 1e-3, "lora": 1.2e-3, "decoder": 3e-4}
+SHARES = {"vae": 0.34, "latents": 0.08, "prior": 0.16, "lora": 0.42}
+RATES = {"vae": 8e-4, "prior": 1e-3, "lora": 1.2e-3}
 PROBE_STEPS = 50
-SIGMAS = (1.0, 0.0)
 
 StepReport = Callable[[int, float, float], None]
 Stage = Callable[[embedded.Run, Schedule, StepReport], None]
@@ -87,8 +84,8 @@ def probe(stage: Stage, run: embedded.Run, rate: float) -> float:
     return speeds[-1]
 
 
-def arguments() -> argparse.Namespace:
-    """Read the command line."""
+def main() -> None:
+    """Run all stages that are not finished yet."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--maps", type=Path, required=True)
     parser.add_argument("--run", type=Path, required=True)
@@ -96,14 +93,8 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--scale", type=int, default=1)
     parser.add_argument("--clips", type=int, default=2000)
-    parser.add_argument("--plates", type=int, default=400)
     parser.add_argument("--made-up", type=int, default=12)
-    return parser.parse_args()
-
-
-def main() -> None:
-    """Run all stages that are not finished yet."""
-    args = arguments()
+    args = parser.parse_args()
     began = time.monotonic()
     torch.set_float32_matmul_precision("high")
     run = embedded.make_run(
@@ -115,7 +106,6 @@ def main() -> None:
     plan_file = args.run / "plan.json"
     plan: dict[str, int] = json.loads(plan_file.read_text()) if plan_file.exists() else {}
     cached: list[dict[str, torch.Tensor]] = []
-    plates: list[Example] = []
 
     def vae(to: embedded.Run, schedule: Schedule, report: StepReport) -> None:
         train_vae(to, schedule, report)
@@ -126,11 +116,7 @@ def main() -> None:
     def lora(to: embedded.Run, schedule: Schedule, report: StepReport) -> None:
         train_transformer(to, schedule, report, cached, hdr=True)
 
-    def decoder(to: embedded.Run, schedule: Schedule, report: StepReport) -> None:
-        model = load_model(args.run / "model", device=args.device)
-        train_decoder(model, plates, schedule, 6 * args.scale, to.folder, report)
-
-    stages: dict[str, Stage] = {"vae": vae, "prior": prior, "lora": lora, "decoder": decoder}
+    stages: dict[str, Stage] = {"vae": vae, "prior": prior, "lora": lora}
     left = dict(SHARES)
     for name, stage in stages.items():
         if name == "prior":
@@ -139,13 +125,6 @@ def main() -> None:
             at = time.monotonic()
             print(f"{at - began:6.0f} s latents in {at - clock:.0f} s", flush=True)
             del left["latents"]
-        if name == "decoder":
-            if (args.run / DECODER).is_file():
-                continue
-            export(args.run, args.run / "model", SIGMAS)
-            model = load_model(args.run / "model", device=args.device)
-            plates += foretell(model, run.scenes, args.plates, 200)
-            print(f"{time.monotonic() - began:6.0f} s {args.plates} plates rendered", flush=True)
         start = time.monotonic()
         share = left[name] / sum(left.values())
         seconds = (budget - (start - began)) * share
@@ -159,7 +138,7 @@ def main() -> None:
         stage(run, schedule, reporter(name, plan[name], began))
         print(f"{time.monotonic() - began:6.0f} s {name} done", flush=True)
         del left[name]
-    export(args.run, args.run / "model", SIGMAS)
+    export(args.run, args.run / "model", (1.0, 0.0))
     print(f"{time.monotonic() - began:6.0f} s model written", flush=True)
 
 

@@ -5,13 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-import torch
-from safetensors.torch import load_file
 from tests.media.files import write_image
 from torch import Generator
 
 from lumivid_fx.model.checkpoint import load_model
-from lumivid_fx.train import decoder, embedded_transformer, embedded_vae
+from lumivid_fx.train import embedded_transformer, embedded_vae
 from lumivid_fx.train.embedded import Shape
 from lumivid_fx.train.embedded_recipe import EmbeddedRecipe, Stage, train_embedded
 from lumivid_fx.train.scenes import made_up_environment
@@ -30,15 +28,14 @@ def test_all_stages_make_a_model_that_loads(
     for module in (embedded_vae, embedded_transformer):
         monkeypatch.setattr(module, "SHAPES", TINY)
     monkeypatch.setattr(embedded_vae, "VAE_SHAPES", ((9, 1, 40, 56, 32),))
-    monkeypatch.setattr(decoder, "SHAPES", ((9, 48, 64, True),))
     (tmp_path / "maps").mkdir()
     for index in range(2):
         light = made_up_environment(32, 64, Generator().manual_seed(index))
         write_image(tmp_path / "maps" / f"{index}.exr", light.permute(1, 2, 0).numpy())
     stage = Stage(steps=2, learning_rate=1e-3, save_every=1)
     recipe = EmbeddedRecipe(
-        maps=str(tmp_path / "maps"), vae=stage, prior=stage, lora=stage, decoder=stage,
-        sigmas=(1.0, 0.5, 0.0), made_up=1, clips=4, plates=2,
+        maps=str(tmp_path / "maps"), vae=stage, prior=stage, lora=stage,
+        sigmas=(1.0, 0.5, 0.0), made_up=1, clips=4,
     )  # fmt: skip
     run, phases = tmp_path / "run", list[str]()
 
@@ -49,15 +46,9 @@ def test_all_stages_make_a_model_that_loads(
     folder = train()
     assert phases[1:] == [
         "training the vae", "encoding 4 clips", "training the prior", "training the lora",
-        "rendering 2 plates", "training the decoder",
     ]  # fmt: skip
-    stages = ("vae", "prior", "lora", "decoder")
+    stages = ("vae", "prior", "lora")
     assert all(steps_done(run / f"{name}_checkpoint.safetensors") == 2 for name in stages)
-    tuned = load_file(run / "decoder.safetensors")
-    kept = load_model(folder).vae.decoder.state_dict()
-    assert all(torch.equal(kept[name].half(), tensor.half()) for name, tensor in tuned.items())
-    plain = load_file(run / "vae" / "diffusion_pytorch_model.safetensors")
-    assert any(not torch.equal(plain[f"decoder.{name}"], x) for name, x in tuned.items())
     model = load_model(folder)
     assert model.manifest.sigmas == ((1.0, 0.5, 0.0),)
     assert model.transfer.name == "logc3_rec709"

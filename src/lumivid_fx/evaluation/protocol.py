@@ -151,9 +151,17 @@ def through_x264(codes: Light) -> Light:
     return np.stack(frames).clip(0, 1)  # ringing goes beyond what a display can show
 
 
+def brightest_azimuth(environment: Tensor) -> float:
+    """Azimuth in radians of the column that sends the most light, by the solid angle of pixels."""
+    rows, columns = environment.shape[1:]
+    latitude = (0.5 - (torch.arange(rows) + 0.5) / rows) * math.pi
+    light = (environment.mean(dim=0) * torch.cos(latitude)[:, None]).sum(dim=0)
+    return ((int(light.argmax()) + 0.5) / columns * 2 - 1) * math.pi
+
+
 def held_out_view(environment: Tensor) -> Light:
     """Look 20 degrees right of a map's brightest azimuth, level, 90 degrees wide: ``h w 3``."""
-    azimuth = _brightest_azimuth(environment) + math.radians(20)
+    azimuth = brightest_azimuth(environment) + math.radians(20)
     view: Light = _look(environment, [azimuth], [0], [0], [90], (HEIGHT, WIDTH))[0]
     return view
 
@@ -164,14 +172,10 @@ def turning_view(environment: Tensor) -> Light:
     70 degrees wide, from 28 to 12 degrees right of it, so that what is brightest comes into view.
     """
     path = np.linspace(-1, 1, FRAMES)
-    yaw = _brightest_azimuth(environment) + np.radians(20 - 8 * path)
+    yaw = brightest_azimuth(environment) + np.radians(20 - 8 * path)
     return _look(
         environment, yaw, 2 * path, np.sin(3 * path), np.full(FRAMES, 70), (CLIP_HEIGHT, CLIP_WIDTH)
     )
-
-
-def _brightest_azimuth(environment: Tensor) -> float:
-    return float(clips.brightest_azimuths(environment[None]))
 
 
 def _look(

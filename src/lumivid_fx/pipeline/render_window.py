@@ -68,30 +68,9 @@ def render_window(
         Codes of the model's transfer ``f 3 h w``, float32, not clamped.
     """
     height, width = codes.shape[-2:]
+    stages = len(sampling.sigmas)
     if sampling.high_quality:
         codes, first = codes.repeat_interleave(2, dim=0)[:-1], 2 * first
-    latents = render_latents(model, codes, first, sampling, on_step)
-    decoded = from_vae_range(_decode(model, latents, sampling))
-    return decoded[:: 2 if sampling.high_quality else 1, :, :height, :width].cpu()
-
-
-@torch.inference_mode()
-def render_latents(
-    model: HdrModel, codes: Tensor, first: int, sampling: Sampling, on_step: StepCallback
-) -> Tensor:
-    """Render one window as far as its latents.
-
-    Args:
-        model: The model.
-        codes: Display-referred Rec.709 codes ``f 3 h w`` in [0, 1], 8k+1 frames.
-        first: Absolute index of the window's first frame.
-        sampling: How; frames are not doubled here, whatever it says of high quality.
-        on_step: Progress and cancel.
-
-    Returns:
-        Normalised latents ``1 c f h w``, float32, of the window padded to whole latents.
-    """
-    stages = len(sampling.sigmas)
     pixels = to_vae_range(reflect_pad(codes, model.spatial_ratio * 2 ** (stages - 1)))
     reference = _encode(model, pixels if stages == 1 else halve(pixels), sampling)
     latents = _run_stage(model, reference, None, first, 0, sampling, on_step)
@@ -100,7 +79,9 @@ def render_latents(
         with model.present(model.upsampler):
             larger = upsample(model, latents)
         latents = _run_stage(model, reference, larger, first, 1, sampling, on_step)
-    return latents
+    del pixels, codes
+    decoded = from_vae_range(_decode(model, latents, sampling))
+    return decoded[:: 2 if sampling.high_quality else 1, :, :height, :width].cpu()
 
 
 def _encode(model: HdrModel, pixels: Tensor, sampling: Sampling) -> Tensor:

@@ -33,6 +33,10 @@ DOUBT = 0.0055
 """Error of the mean code, rms over the blocks, by which a known curve loses e^-1/2 of its weight:
 set so that the embedded model tells filmic plates from clipped ones best on its training maps."""
 
+READER = 0.5
+"""How much of the reader's word is taken; the rest is how common each curve is. Wholly believed it
+would serve stills of curves that it has seen a little better, and movies and odd grades worse."""
+
 INSIST = (2.0, 6.0)
 """How many times better the free curve must explain the model than the known ones do before it
 begins to be followed, and until it is followed wholly. On plates of a known curve the embedded
@@ -111,7 +115,8 @@ def fit_tone_curve(
     if seen.weight < 1:
         return ToneCurve(tables[0])
     told = -seen.errors(known) / (2 * DOUBT**2)
-    nearest = known @ torch.softmax(torch.log(shares.double()) + told, dim=0)
+    usual = torch.log(shares.double())
+    nearest = known @ torch.softmax(usual + told, dim=0)
     free = _free_heights(seen, basis, nearest)
     # A display squeezes bright light, it never stretches it: above the middle the way back expands.
     free[HATS // 2 :] = torch.cummax(free[HATS // 2 :], dim=0).values
@@ -119,7 +124,8 @@ def fit_tone_curve(
     better, worse = seen.errors(torch.stack([own, nearest], dim=1)).clamp(min=1e-9).tolist()
     start, end = INSIST
     followed = min(1.0, max(0.0, (worse / better - start) / (end - start)))
-    common = known @ torch.softmax(read_tone(display).double() + told, dim=0)
+    read = torch.lerp(usual, read_tone(display).double(), READER)
+    common = known @ torch.softmax(read + told, dim=0)
     return ToneCurve(torch.cummax(torch.lerp(common, own, followed), dim=0).values.float())
 
 

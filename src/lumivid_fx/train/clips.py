@@ -96,19 +96,6 @@ def random_move(num_frames: int, generator: Generator) -> CameraMove:
     return CameraMove(moves.yaw[0], moves.pitch[0], moves.roll[0], moves.fov[0])
 
 
-def brightest_azimuths(environments: Tensor) -> Tensor:
-    """Azimuth in radians, ``b`` float64, of the column of each map that sends the most light.
-
-    Args:
-        environments: ``b 3 h w`` linear light, equirectangular; pixels count by their solid angle.
-    """
-    rows, columns = environments.shape[-2:]
-    row = torch.arange(rows, device=environments.device)
-    latitude = (0.5 - (row + 0.5) / rows) * math.pi
-    light = (environments.mean(dim=1) * torch.cos(latitude)[:, None]).sum(dim=1)
-    return ((light.argmax(dim=1).double() + 0.5) / columns * 2 - 1) * math.pi
-
-
 def wrap_columns(environments: Tensor) -> Tensor:
     """Add the neighbouring column at both ends of maps ``b 3 h w``: ``b 3 h w+2``."""
     return F.pad(environments, (1, 1, 0, 0), mode="circular")

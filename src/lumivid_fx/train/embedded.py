@@ -7,7 +7,6 @@ vae       the video autoencoder, on SDR clips and LogC3 clips alike (`embedded_v
 prior     the transformer, on SDR targets, with a degraded SDR reference as clean tokens
           (`embedded_transformer`)
 lora      a LoRA and a scene embedding on the frozen prior, on LogC3 targets with the SDR reference
-decoder   the VAE's decoder alone, on what the finished model foretells (`decoder`)
 
 ``lumivid train embedded`` runs them all from a recipe, ``scripts/train_embedded.py`` in a budget of
 minutes.

@@ -9,13 +9,11 @@ from typing import Annotated
 from msgspec import Meta
 
 from lumivid_fx.errors import InputError
-from lumivid_fx.model.checkpoint import load_model
 from lumivid_fx.model.manifest import check_sigmas
 from lumivid_fx.train import clips, embedded
-from lumivid_fx.train.decoder import foretell, train_decoder
 from lumivid_fx.train.embedded_transformer import cache_latents, train_transformer
 from lumivid_fx.train.embedded_vae import load_vae, train_vae
-from lumivid_fx.train.export import DECODER, export
+from lumivid_fx.train.export import export
 from lumivid_fx.train.recipe import Count, Table, Whole, find_recipe, read_as
 from lumivid_fx.train.trainer import Schedule
 
@@ -39,10 +37,8 @@ class EmbeddedRecipe(Table, frozen=True):
     prior: Stage
     lora: Stage
     sigmas: Annotated[tuple[float, ...], Meta(min_length=2)]
-    decoder: Stage | None = None
     made_up: Whole = 12
     clips: Count = 2000
-    plates: Count = 400
     scale: Count = 1
     seed: Whole = 0
     about: str = ""
@@ -108,13 +104,5 @@ def train_embedded(
         for name in ("prior", "lora"):
             if not (run / f"{name}.safetensors").is_file():
                 train_transformer(made, *stage(name), cached, hdr=name == "lora")
-    folder = run / "model"
-    export(run, folder, recipe.sigmas)
-    if recipe.decoder is not None and not (run / DECODER).is_file():
-        model = load_model(folder, device=device)
-        phase(f"rendering {recipe.plates} plates")
-        examples = list(foretell(model, made.scenes, recipe.plates, recipe.seed + 200))
-        schedule, told = stage("decoder")
-        train_decoder(model, examples, schedule, 6 * recipe.scale, run, told)
-        export(run, folder, recipe.sigmas)
-    return folder
+    export(run, run / "model", recipe.sigmas)
+    return run / "model"

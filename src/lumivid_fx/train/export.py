@@ -23,9 +23,6 @@ from lumivid_fx.train.embedded import LORA_RANK, TRANSFORMER_CONFIG
 
 SHARD = "15MB"
 
-DECODER = "decoder.safetensors"
-"""In a run's folder: the decoder as the last stage leaves it."""
-
 MANIFEST = """\
 # The model that ships with lumivid-fx: README.md beside this file is its model card.
 name = "embedded"
@@ -35,6 +32,7 @@ native_size = 384
 window_frames = 25
 overlap_frames = 9
 grain_px = 8
+highlight_rise = 0.5
 prompt_embedding = "scene_embedding.safetensors"
 lora = "hdr_lora.safetensors"
 """
@@ -44,17 +42,14 @@ def export(run: Path, folder: Path, sigmas: tuple[float, ...]) -> None:
     """Write the model folder of a finished run.
 
     Args:
-        run: Folder of the stages' results; the VAE's own decoder is taken where the last stage is
-            not there yet.
+        run: Folder of the three stages' results.
         folder: Where the model goes; transformer and VAE there are replaced.
         sigmas: The schedule to render with.
     """
     for part in ("vae", "transformer"):
         shutil.rmtree(folder / part, ignore_errors=True)
-    vae = AutoencoderKLLTX2Video.from_pretrained(run / "vae")
-    if (run / DECODER).is_file():
-        vae.decoder.load_state_dict(load_file(run / DECODER), strict=True)
-    vae.half().save_pretrained(folder / "vae", max_shard_size=SHARD)
+    vae = AutoencoderKLLTX2Video.from_pretrained(run / "vae").half()
+    vae.save_pretrained(folder / "vae", max_shard_size=SHARD)
     prior = load_file(run / "prior.safetensors")
     del prior["prompt"]
     transformer = build_video_transformer(TRANSFORMER_CONFIG)

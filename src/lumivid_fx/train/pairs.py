@@ -47,7 +47,6 @@ def make_pairs(
     still: bool = False,
     transfer: Transfer = LOGC3_REC709,
     faults: Faults | None = None,
-    aimed: float = 0.0,
 ) -> Pairs:
     """Draw clips and their SDR references.
 
@@ -58,10 +57,9 @@ def make_pairs(
         still: Let all frames of a clip be one picture.
         transfer: Curve of the target, which takes the light on its own primaries.
         faults: What a delivery does to the reference.
-        aimed: Share of cameras that are turned to the light; the others look anywhere.
     """
     count, frames, height, width = shape
-    light = scenes.draw(count, 1 if still else frames, height, width, generator, aimed=aimed)
+    light = scenes.draw(count, 1 if still else frames, height, width, generator)
     curves = random_tone_curves(count, generator)
     light = light * random_exposures(light, curves, generator).view(-1, 1, 1, 1, 1)
     sdr = curves.encode(light)

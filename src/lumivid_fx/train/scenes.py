@@ -9,14 +9,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor
 
 from lumivid_fx.train.clips import (
-    brightest_azimuths,
     chance,
     normal,
     random_moves,
@@ -24,9 +23,6 @@ from lumivid_fx.train.clips import (
     uniform,
     wrap_columns,
 )
-
-AIM = 0.5
-"""Spread in radians of cameras that are turned to the light."""
 
 
 @dataclass(frozen=True)
@@ -48,22 +44,11 @@ class Scenes:
         return cls(wrap_columns(stacked).to(device))
 
     def draw(
-        self,
-        count: int,
-        frames: int,
-        height: int,
-        width: int,
-        generator: Generator,
-        *,
-        aimed: float = 0.0,
+        self, count: int, frames: int, height: int, width: int, generator: Generator
     ) -> Tensor:
-        """Draw clips of scene light at no exposure in particular: ``b f 3 h w``, at least 0.
-
-        `aimed` is the share of cameras that look about where the light comes from: `AIM` radians
-        to either side. The others look anywhere.
-        """
-        light = self._look(count, frames, height, width, generator, aimed)
-        other = self._look(count, frames, height, width, generator, 0.0)
+        """Draw clips of scene light at no exposure in particular: ``b f 3 h w``, at least 0."""
+        light = self._look(count, frames, height, width, generator)
+        other = self._look(count, frames, height, width, generator)
         level = torch.exp2(normal(count, 1.5, generator)).view(-1, 1, 1, 1, 1)
         mixed = chance(count, 0.12, generator).view(-1, 1, 1, 1, 1)
         held = chance(count, 0.3, generator).view(-1, 1, 1, 1, 1)
@@ -75,17 +60,13 @@ class Scenes:
         return light * tint(count, generator)[:, None, :, None, None]
 
     def _look(
-        self, count: int, frames: int, height: int, width: int, generator: Generator, aimed: float
+        self, count: int, frames: int, height: int, width: int, generator: Generator
     ) -> Tensor:
         pick = torch.randint(
             len(self.wrapped), (count,), generator=generator, device=generator.device
         )
-        moves, maps = random_moves(count, frames, generator), self.wrapped[pick].float()
-        if aimed:
-            turned = brightest_azimuths(maps[..., 1:-1]).float() + normal(count, AIM, generator)
-            aim = chance(count, aimed, generator) * (turned - moves.yaw[:, 0])
-            moves = replace(moves, yaw=moves.yaw + aim[:, None])
-        return render_views(maps, moves, height, width)
+        moves = random_moves(count, frames, generator)
+        return render_views(self.wrapped[pick].float(), moves, height, width)
 
 
 def tint(count: int, generator: Generator) -> Tensor:

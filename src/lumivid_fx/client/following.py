@@ -7,7 +7,9 @@ Here is what the socket's thread does with it: hear, and say what is due. Caller
 from __future__ import annotations
 
 import logging
+import math
 import threading
+import time
 from collections import deque
 from collections.abc import Callable
 from copy import copy
@@ -35,6 +37,9 @@ if TYPE_CHECKING:
     from lumivid_fx.protocol.job_state import JobState
 
 log = logging.getLogger(__name__)
+
+SLICE_S = 0.5
+"""Seconds of the longest wait of a caller, between two looks for a signal."""
 
 MAX_NOTES = 100
 """Notes of a job that are kept while it runs."""
@@ -135,6 +140,18 @@ class Following:
             raise again(error)
         if not heard:
             raise WireError(f"the worker does not answer within {timeout:g} s; attach again")
+
+    def wait_for(self, told: Callable[[], bool], timeout: float | None) -> bool:
+        """Wait, holding `changed`, until something is so; False if it was not in time.
+
+        A signal that falls between Python's last look for one and the lock it then waits at is not
+        seen before that wait ends. So no wait is longer than `SLICE_S`, or Ctrl-C might be lost.
+        """
+        end = math.inf if timeout is None else time.monotonic() + timeout
+        while not self.changed.wait_for(told, min(SLICE_S, end - time.monotonic())):
+            if time.monotonic() >= end:
+                return False
+        return True
 
     # ---- the thread of the socket ---------------------------------------------------------------
 

@@ -106,7 +106,7 @@ class Job:
             return ended or following.error is not None
 
         with following.changed:
-            if not following.changed.wait_for(over, timeout):
+            if not following.wait_for(over, timeout):
                 raise TimeoutError(f"job {self.id} has not ended within {timeout} s; it goes on")
             done = following.feed.done
             error = following.error if done is None or self._called else None
@@ -157,7 +157,7 @@ class Job:
             return bool(feed.buffer or feed.complete or following.error is not None)
 
         with following.changed:
-            if not following.changed.wait_for(some, timeout):
+            if not following.wait_for(some, timeout):
                 raise TimeoutError(
                     f"no frame of job {self.id} came within {timeout} s; the job goes on"
                 )

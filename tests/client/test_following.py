@@ -17,16 +17,22 @@ def following() -> Following:
 
 def test_an_endless_wait_looks_up_by_itself() -> None:
     """As it must for Ctrl-C: its signal may fall just before Python waits, and wakes nobody."""
-    job, changed = following(), threading.Event()
-    waited = threading.Event()
+    job = following()
+    looked, changed, waited = threading.Event(), threading.Event(), threading.Event()
+
+    def so() -> bool:
+        found = changed.is_set()
+        looked.set()
+        return found
 
     def wait() -> None:
         with job.changed:
-            assert job.wait_for(changed.is_set, None)
+            assert job.wait_for(so, None)
         waited.set()
 
     thread = threading.Thread(target=wait, daemon=True)
     thread.start()
+    assert looked.wait(20 * SLICE_S)
     changed.set()  # and tells nobody
     assert waited.wait(20 * SLICE_S)
 

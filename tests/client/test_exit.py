@@ -77,9 +77,14 @@ def test_the_last_ack_goes_out(stand_in: StandIn) -> None:
 
 
 def test_interrupt(stand_in: StandIn) -> None:
-    """Ctrl-C ends a wait that has no end of its own."""
+    """Ctrl-C ends a wait that has no end of its own.
+
+    Tests that a shell runs in the background have been told to ignore it, and hand that on.
+    """
     stand_in.limit = 2
     text = """
+import signal
+signal.signal(signal.SIGINT, signal.default_int_handler)
 job = worker.submit("/show/clip.mp4")
 try:
     print("here")

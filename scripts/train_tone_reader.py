@@ -1,4 +1,4 @@
-"""Train the reader of tone curves that `detail` asks, on one processor core in about an hour.
+"""Train the reader of tone curves that `detail` asks, on one processor core in some 20 minutes.
 
     python scripts/train_tone_reader.py --maps MAPS --to FILE
 
@@ -25,7 +25,7 @@ def main() -> None:
     parser.add_argument("--maps", type=Path, required=True)
     parser.add_argument("--to", type=Path, default=WEIGHTS)
     parser.add_argument("--draws", type=int, default=600, help="each gives 18 plates")
-    parser.add_argument("--epochs", type=int, default=40)
+    parser.add_argument("--epochs", type=int, default=25)
     parser.add_argument("--seed", type=int, default=1)
     args = parser.parse_args()
     began = time.monotonic()

@@ -154,7 +154,7 @@ def train_reader(
     read = ((plates.marks - mean) / spread).clamp(-5, 5)
     batch, learn = 256, (~unseen).nonzero()[:, 0]
     optimiser = torch.optim.AdamW(network.parameters(), lr=2e-3, weight_decay=DECAY)
-    steps = epochs * max(1, len(learn) // batch)
+    steps = epochs * -(-len(learn) // batch)
     falling = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, steps)
     for epoch in range(epochs):
         network.train()

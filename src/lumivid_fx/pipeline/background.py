@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from time import perf_counter
 from types import TracebackType
@@ -119,6 +119,7 @@ class WriteBehind(Generic[Result]):
         self._depth, self._tell, self.waited = depth, tell, 0.0
         self._thread = ThreadPoolExecutor(1, "write-behind")
         self._waiting: deque[Future[Result]] = deque()
+        self._failed = False
 
     def add(self, work: Callable[[], Result]) -> None:
         """Have something done; waits while there is too much to do.
@@ -129,7 +130,17 @@ class WriteBehind(Generic[Result]):
         if len(self._waiting) >= self._depth:
             self._wait()
         self.look()
-        self._waiting.append(self._thread.submit(work))
+        self._waiting.append(self._thread.submit(self._do, work))
+
+    def _do(self, work: Callable[[], Result]) -> Result:
+        # On the thread itself: the next piece would be under way before the caller could look.
+        if self._failed:
+            raise CancelledError
+        try:
+            return work()
+        except BaseException:
+            self._failed = True
+            raise
 
     def look(self) -> None:
         """Tell of what is done by now; raises as :meth:`add` does."""
@@ -137,7 +148,6 @@ class WriteBehind(Generic[Result]):
             try:
                 result = self._waiting.popleft().result()
             except BaseException:
-                self._thread.shutdown(wait=False, cancel_futures=True)
                 self._waiting.clear()
                 raise
             self._tell(result)

@@ -19,12 +19,24 @@ WHOLE = {
     "window_frames": "25",
     "overlap_frames": "9",
     "grain_px": "8",
+    "grain_frames": "9",
     "highlight_rise": "0.5",
+    "highlight_least": "0.25",
     "prompt_embedding": '"scene.safetensors"',
     "lora": '"hdr.safetensors"',
 }
 
-NEEDED = WHOLE.keys() - {"native_size", "grain_px", "highlight_rise", "lora", "transfer"}
+OPTIONAL = {
+    "native_size",
+    "grain_px",
+    "grain_frames",
+    "highlight_rise",
+    "highlight_least",
+    "lora",
+    "transfer",
+}
+
+NEEDED = WHOLE.keys() - OPTIONAL
 
 
 def write(folder: Path, **changes: str | None) -> Path:
@@ -45,7 +57,9 @@ def test_whole_manifest(tmp_path: Path) -> None:
         window_frames=25,
         overlap_frames=9,
         grain_px=8,
+        grain_frames=9,
         highlight_rise=0.5,
+        highlight_least=0.25,
         prompt_embedding="scene.safetensors",
         lora="hdr.safetensors",
     )
@@ -56,13 +70,11 @@ def test_entries_that_may_be_left_out(tmp_path: Path) -> None:
 
     Without a curve, the LoRA says it.
     """
-    optional = ("native_size", "grain_px", "highlight_rise", "lora", "transfer")
-    left_out = dict.fromkeys(optional)
-    manifest = read_manifest(write(tmp_path, **left_out))
+    manifest = read_manifest(write(tmp_path, **dict.fromkeys(OPTIONAL)))
     assert manifest.transfer is None
     assert manifest.native_size is None
-    assert manifest.grain_px == 1
-    assert manifest.highlight_rise == 0
+    assert manifest.grain_px == manifest.grain_frames == 1
+    assert manifest.highlight_rise == manifest.highlight_least == 0
     assert manifest.lora is None
 
 
@@ -92,7 +104,9 @@ def test_damaged_manifest(tmp_path: Path, content: bytes) -> None:
         ("overlap_frames", "[9]"),
         ("native_size", "{}"),
         ("grain_px", '"fine"'),
+        ("grain_frames", '"few"'),
         ("highlight_rise", '"high"'),
+        ("highlight_least", '"some"'),
     ],
 )
 def test_wrong_entry(tmp_path: Path, name: str, value: str | None) -> None:

@@ -243,7 +243,7 @@ def test_grain_of_the_decoder_is_smoothed_in_highlights_alone() -> None:
     parts = (display, ramp(display, CLIP_START, CLIP_END), exposed(display), lambda _: plate)
     spread = {}
     for grain in (1, 8):
-        detail = window_detail(model, *parts, LOGC3_REC709, grain)
+        detail = window_detail(model, *parts, LOGC3_REC709, grain_px=grain)
         result = detail.merge(0, display[0], plate[0], 1, None)[0]
         assert torch.equal(result[display[0] < 1], plate[display < 1])
         lamp = result[:, 14:34, 14:34]
@@ -289,7 +289,7 @@ def test_highlights_rise_as_far_as_the_curve_reaches(view: str, wall: float) -> 
     parts = (display, ramp(display, CLIP_START, CLIP_END), exposed(display), known, LOGC3_REC709)
 
     def light(rise: float) -> Tensor:
-        highlights = window_detail(lamp, *parts, 1, rise).highlights
+        highlights = window_detail(lamp, *parts, rise=rise).highlights
         return LOGC3_REC709.inverse(highlights)[0, :, 20:28, 20:28]
 
     stops = torch.log2(light(0.5) / light(0.0))
@@ -297,6 +297,70 @@ def test_highlights_rise_as_far_as_the_curve_reaches(view: str, wall: float) -> 
     lifted = 0.99 if view == "hable" else 0.0
     assert torch.allclose(middle, torch.full_like(middle, lifted), atol=0.03) or wall > 0.75
     assert torch.allclose(edge, torch.full_like(edge, lifted if wall < 0.75 else 0), atol=0.03)
+
+
+@pytest.mark.parametrize(("view", "stops"), [("srgb", 0.25), ("hable", 1.24)])
+def test_inside_of_a_highlight_lies_over_white(view: str, stops: float) -> None:
+    """However dark a model draws what clipped, and never under what it does draw.
+
+    Under the published filmic curve, which reaches 2.0 stops beyond a clip, half a stop for each.
+    At a corner there is next to nothing of it: a sky that just clips gets no step.
+    """
+
+    def known(codes: Tensor) -> Tensor:
+        light = DISPLAY_CURVES[view].to_linear(codes.contiguous().numpy())
+        return LOGC3_REC709.forward(torch.from_numpy(light))
+
+    display = torch.full((1, 3, 96, 96), 0.3)
+    display[..., 24:72, 24:72] = 1.0
+    white = LOGC3_REC709.inverse(known(torch.ones(1, 3, 1, 1)))
+    parts = (ramp(display, CLIP_START, CLIP_END), exposed(display), known, LOGC3_REC709)
+
+    def highlights(model: Tensor, least: float) -> Tensor:
+        found = window_detail(model, display, *parts, rise=0.5, least=least).highlights
+        return torch.log2(LOGC3_REC709.inverse(found) / white)[0, :, 24:72, 24:72]
+
+    dark = known(display.clamp(max=0.8))
+    assert float(highlights(dark, 0.0).max()) < stops - 0.2
+    lamp = highlights(dark, 0.25)
+    assert torch.allclose(lamp[:, 24, 24], torch.full((3,), stops), atol=0.03)
+    assert float(lamp[:, 0, 0].max()) < 0.05  # four of nine samples around a corner clipped
+    steps = torch.cat([lamp.diff(dim=1).flatten(), lamp.diff(dim=2).flatten()])
+    assert float(steps.abs().max()) < 0.7
+    sun = torch.where(display == 1, LOGC3_REC709.forward(8 * white), known(display))
+    assert torch.equal(highlights(sun, 0.25), highlights(sun, 0.0))
+
+
+def test_highlights_are_steady() -> None:
+    """What changes within a few frames goes, in what clipped; a slow change and the plate stay."""
+    frames = 25
+    display = torch.full((frames, 3, 16, 16), 0.4)
+    display[..., 4:12, 4:12] = 1.0
+    slow = torch.linspace(0.7, 0.8, frames).view(-1, 1, 1, 1)
+    waver = 0.05 * (-1.0) ** torch.arange(frames).view(-1, 1, 1, 1)
+    plate = LOGC3_REC709.forward(srgb_to_linear(display))
+    model = torch.where(display == 1, slow + waver, plate)
+    parts = (display, ramp(display, CLIP_START, CLIP_END), exposed(display))
+
+    def lamp(grain_frames: int) -> Tensor:
+        detail = window_detail(
+            model,
+            *parts,
+            lambda codes: LOGC3_REC709.forward(srgb_to_linear(codes)),
+            LOGC3_REC709,
+            grain_frames=grain_frames,
+        )
+        merged = [detail.merge(i, display[i], plate[i], 1, None)[0] for i in range(frames)]
+        outside = display < 1
+        assert torch.equal(torch.stack(merged)[outside], plate[outside])
+        return torch.stack(merged)[:, :, 6:10, 6:10].mean(dim=(1, 2, 3))
+
+    wavering, steady = lamp(1), lamp(9)
+    assert float(wavering.diff().abs().mean()) > 0.09
+    # Two running means of nine take what alternates down by 81, and follow a slope but at its ends;
+    # what is left is a constant, by which the whole window is moved to meet the plate.
+    left = (steady - slow.flatten())[8:-8]
+    assert float((left - left.mean()).abs().max()) < 0.001
 
 
 def test_whole_channels_say_how_bright_a_pixel_is() -> None:

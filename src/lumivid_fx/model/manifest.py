@@ -30,8 +30,11 @@ class Manifest:
         overlap_frames: Frames two windows share, 8k+1.
         grain_px: Structure in highlights finer than this, in pixels the model sees, is the
             decoder's own and is smoothed away; 1 leaves them as they are.
+        grain_frames: What changes in highlights within fewer frames is the decoder's own too.
         highlight_rise: Stops by which the model draws highlights too dim for each stop that the
             plate's curve reaches beyond a plain clip; they are lifted by so much.
+        highlight_least: Stops over white that the inside of a highlight has at least, where the
+            model draws it darker than a picture that clipped can be; the rise comes on top.
         prompt_embedding: File with the scene embedding.
         lora: File with the HDR LoRA, or None where it is already in the weights.
         lora_strength: What the user's strength of it is multiplied with.
@@ -53,7 +56,9 @@ class Manifest:
     grain_px: int
     prompt_embedding: str
     lora: str | None
+    grain_frames: int = 1
     highlight_rise: float = 0.0
+    highlight_least: float = 0.0
     lora_strength: float = 1.0
     more_loras: tuple[tuple[str, float], ...] = ()
     lora_fusing: str = "float32"
@@ -99,7 +104,9 @@ def read_manifest(folder: Path) -> Manifest:
             window_frames=int(raw["window_frames"]),
             overlap_frames=int(raw["overlap_frames"]),
             grain_px=int(raw.get("grain_px", 1)),
+            grain_frames=int(raw.get("grain_frames", 1)),
             highlight_rise=float(raw.get("highlight_rise", 0.0)),
+            highlight_least=float(raw.get("highlight_least", 0.0)),
             prompt_embedding=str(raw["prompt_embedding"]),
             lora=_text(raw, "lora"),
             lora_strength=float(raw.get("lora_strength", 1.0)),

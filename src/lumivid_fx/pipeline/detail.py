@@ -35,6 +35,10 @@ BRIM = (0.75, 0.9)
 BRIM_REACH = 48
 """The brim reaches into a highlight by about this part of the longest side."""
 
+INSIDE = (0.4, 0.9)
+"""Share of a sample's surroundings (as wide as the brim reaches) that clipped, where it begins to
+count as the inside of a highlight, and where it does wholly."""
+
 GREY, GREY_CODE = 0.18, 0.4613561
 """Mid grey, and its sRGB code."""
 
@@ -161,8 +165,11 @@ def window_detail(
     exposed: Tensor,
     known: Callable[[Tensor], Tensor] | None,
     transfer: Transfer,
+    *,
     grain_px: int = 1,
+    grain_frames: int = 1,
     rise: float = 0.0,
+    least: float = 0.0,
 ) -> WindowDetail:
     """Fit a window's curve where it is not known, and bring the model's highlights to the plate.
 
@@ -174,7 +181,9 @@ def window_detail(
         known: From small display codes to model codes, where the view is named.
         transfer: The model's curve.
         grain_px: Width under which structure in the highlights is the decoder's, not the scene's.
+        grain_frames: Frames under which what changes in them is the decoder's, not the scene's.
         rise: Stops to lift them for each stop that the plate's curve reaches beyond a plain clip.
+        least: Stops over white that the inside of a highlight has at least, and `rise` beside.
     """
     curve = None
     if known is None:
@@ -186,7 +195,10 @@ def window_detail(
         plate[i] = known(display[i : i + 1])[0]
         gaps.append(block_means(plate[i] - model[i]))
     lift = _anchor(torch.stack(gaps), display, exposed)
-    beyond = rise * _reach(known, transfer) if rise else 0.0
+    white, stop, reach = _white(known, transfer) if rise or least else (0.0, 0.0, 0.0)
+    beyond = stop * rise * reach
+    floor = white + stop * least + beyond
+    inside = max(display.shape[-2:]) // BRIM_REACH // 2 * 2 + 1
     for i in range(len(model)):
         one = slice(i, i + 1)
         lifted = model[one] + lift
@@ -195,17 +207,26 @@ def window_detail(
         if grain_px > 1:
             weight, width = coverage[one] + 1e-3, grain_px // 2 * 2 + 1
             lifted = _soften(lifted * weight, width) / _soften(weight, width)
+        if least > 0:
+            deep = ramp(_soften(coverage[one], inside), *INSIDE)
+            lifted = torch.maximum(lifted, white + (floor - white) * deep)
         highlights[i] = lifted[0]
+    if grain_frames > 1 and len(highlights) > 1:
+        _steady(highlights, coverage, grain_frames // 2 * 2 + 1)
     return WindowDetail(model, highlights, coverage, curve)
 
 
-def _reach(known: Callable[[Tensor], Tensor], transfer: Transfer) -> float:
-    """Codes from a plain clip's white to the plate's, both as seen from mid grey; 0 if none."""
+def _white(known: Callable[[Tensor], Tensor], transfer: Transfer) -> tuple[float, float, float]:
+    """The plate's white in model codes, a stop there, and how far the plate's curve reaches.
+
+    That is the stops from a plain clip's white to the plate's, both as seen from mid grey: 0 where
+    it reaches no further, `LONGEST_REACH` at most.
+    """
     ends = torch.tensor([GREY_CODE, 1.0]).view(2, 1, 1, 1).expand(-1, 3, -1, -1)
     grey, white = transfer.inverse(known(ends)).mean(dim=(1, 2, 3))
+    code = float(transfer.forward(white))
     stops = float(torch.log2(white / grey.clamp(min=1e-6))) - PLAIN_REACH
-    stop = float(transfer.forward(2 * white) - transfer.forward(white))
-    return stop * min(max(stops, 0.0), LONGEST_REACH)
+    return code, float(transfer.forward(2 * white)) - code, min(max(stops, 0.0), LONGEST_REACH)
 
 
 def _anchor(gaps: Tensor, display: Tensor, exposed: Tensor) -> float:
@@ -240,6 +261,21 @@ def _brim(gap: Tensor, display: Tensor, coverage: Tensor) -> tuple[Tensor, Tenso
     spread = _soften(torch.cat([told * weight, weight], dim=1), reach)
     told, near = spread[:, :1], spread[:, 1:]
     return told / near.clamp(min=0.1), (near / 0.1).clamp(max=1)
+
+
+def _steady(highlights: Tensor, coverage: Tensor, frames: int) -> None:
+    """Two running means over frames of what clipped, in place, a channel at a time for memory."""
+    weight = coverage + 1e-3
+
+    def mean(values: Tensor) -> Tensor:
+        clip, size, pad = values[None], (frames, 1, 1), (frames // 2, 0, 0)
+        for _ in range(2):
+            clip = F.avg_pool3d(clip, size, stride=1, padding=pad, count_include_pad=False)
+        return clip[0]
+
+    for channel in range(highlights.shape[1]):
+        light, share = highlights[:, channel], weight[:, channel]
+        light.copy_(mean(light * share) / mean(share))
 
 
 def _soften(pictures: Tensor, width: int) -> Tensor:

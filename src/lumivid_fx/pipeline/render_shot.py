@@ -274,8 +274,10 @@ def _render(
         shown.exposed,
         known,
         model.transfer,
-        model.manifest.grain_px,
-        model.manifest.highlight_rise,
+        grain_px=model.manifest.grain_px,
+        grain_frames=model.manifest.grain_frames,
+        rise=model.manifest.highlight_rise,
+        least=model.manifest.highlight_least,
     )
     return _Rendered(window, detail, clipped, shown.holds_more)
 

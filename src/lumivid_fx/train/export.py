@@ -32,7 +32,9 @@ native_size = 384
 window_frames = 25
 overlap_frames = 9
 grain_px = 8
+grain_frames = 9
 highlight_rise = 0.5
+highlight_least = 0.25
 prompt_embedding = "scene_embedding.safetensors"
 lora = "hdr_lora.safetensors"
 """

@@ -304,7 +304,7 @@ def test_inside_of_a_highlight_lies_over_white(view: str, stops: float) -> None:
     """However dark a model draws what clipped, and never under what it does draw.
 
     Under the published filmic curve, which reaches 2.0 stops beyond a clip, half a stop for each.
-    At a corner there is next to nothing of it: a sky that just clips gets no step.
+    It grows from the edge, so that a sky that just clips gets no step.
     """
 
     def known(codes: Tensor) -> Tensor:
@@ -324,7 +324,8 @@ def test_inside_of_a_highlight_lies_over_white(view: str, stops: float) -> None:
     assert float(highlights(dark, 0.0).max()) < stops - 0.2
     lamp = highlights(dark, 0.25)
     assert torch.allclose(lamp[:, 24, 24], torch.full((3,), stops), atol=0.03)
-    assert float(lamp[:, 0, 0].max()) < 0.05  # four of nine samples around a corner clipped
+    # Four of nine samples around a corner clipped, on which it is half of it.
+    assert torch.allclose(lamp[:, 0, 0], torch.full((3,), stops * 0.48), atol=0.03)
     steps = torch.cat([lamp.diff(dim=1).flatten(), lamp.diff(dim=2).flatten()])
     assert float(steps.abs().max()) < 0.7
     sun = torch.where(display == 1, LOGC3_REC709.forward(8 * white), known(display))

@@ -35,7 +35,7 @@ BRIM = (0.75, 0.9)
 BRIM_REACH = 48
 """The brim reaches into a highlight by about this part of the longest side."""
 
-INSIDE = (0.4, 0.9)
+INSIDE = (0.2, 0.7)
 """Share of a sample's surroundings (as wide as the brim reaches) that clipped, where it begins to
 count as the inside of a highlight, and where it does wholly."""
 

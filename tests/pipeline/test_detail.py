@@ -304,7 +304,8 @@ def test_inside_of_a_highlight_lies_over_white(view: str, stops: float) -> None:
     """However dark a model draws what clipped, and never under what it does draw.
 
     Under the published filmic curve, which reaches 2.0 stops beyond a clip, half a stop for each.
-    It grows from the edge, so that a sky that just clips gets no step.
+    It grows from the edge; and where all around is just below the clip, as in a sky round the sun,
+    there is none of it, for it would be seen as a ring.
     """
 
     def known(codes: Tensor) -> Tensor:
@@ -316,13 +317,17 @@ def test_inside_of_a_highlight_lies_over_white(view: str, stops: float) -> None:
     white = LOGC3_REC709.inverse(known(torch.ones(1, 3, 1, 1)))
     parts = (ramp(display, CLIP_START, CLIP_END), exposed(display), known, LOGC3_REC709)
 
-    def highlights(model: Tensor, least: float) -> Tensor:
-        found = window_detail(model, display, *parts, rise=0.5, least=least).highlights
+    def highlights(model: Tensor, least: float, wall: float = 0.3) -> Tensor:
+        seen = display.clamp(min=wall)
+        found = window_detail(model, seen, *parts, rise=0.5, least=least).highlights
         return torch.log2(LOGC3_REC709.inverse(found) / white)[0, :, 24:72, 24:72]
 
     dark = known(display.clamp(max=0.8))
     assert float(highlights(dark, 0.0).max()) < stops - 0.2
     lamp = highlights(dark, 0.25)
+    sky = known(display.clamp(min=0.88))
+    ring = (highlights(sky, 0.25, wall=0.88) - highlights(sky, 0.0, wall=0.88))[:, 0]
+    assert float(ring.abs().max()) < 0.001  # the wall counts as brim by 0.96, not wholly
     assert torch.allclose(lamp[:, 24, 24], torch.full((3,), stops), atol=0.03)
     # Four of nine samples around a corner clipped, on which it is half of it.
     assert torch.allclose(lamp[:, 0, 0], torch.full((3,), stops * 0.48), atol=0.03)

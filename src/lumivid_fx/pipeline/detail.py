@@ -35,6 +35,11 @@ BRIM = (0.75, 0.9)
 BRIM_REACH = 48
 """The brim reaches into a highlight by about this part of the longest side."""
 
+GLOW = (0.85, 0.5)
+"""Share of what is whole around a sample that is brim, between which light that grows towards the
+clip gives way to a plain edge: a sky around the sun tells by itself how bright it goes on, and the
+wall round a window does not."""
+
 INSIDE = (0.2, 0.7)
 """Share of a sample's surroundings (as wide as the brim reaches) that clipped, where it begins to
 count as the inside of a highlight, and where it does wholly."""
@@ -202,13 +207,13 @@ def window_detail(
     for i in range(len(model)):
         one = slice(i, i + 1)
         lifted = model[one] + lift
-        met, near = _brim(plate[one] - lifted, display[one], coverage[one])
+        met, near, glow = _brim(plate[one] - lifted, display[one], coverage[one])
         lifted = lifted + met + beyond * (1 - near)
         if grain_px > 1:
             weight, width = coverage[one] + 1e-3, grain_px // 2 * 2 + 1
             lifted = _soften(lifted * weight, width) / _soften(weight, width)
         if least > 0:
-            deep = ramp(_soften(coverage[one], inside), *INSIDE)
+            deep = ramp(_soften(coverage[one], inside), *INSIDE) * ramp(glow, *GLOW)
             lifted = torch.maximum(lifted, white + (floor - white) * deep)
         highlights[i] = lifted[0]
     if grain_frames > 1 and len(highlights) > 1:
@@ -244,7 +249,7 @@ def _anchor(gaps: Tensor, display: Tensor, exposed: Tensor) -> float:
     return float((means * weight).sum()) / total if total > 1e-3 else 0.0
 
 
-def _brim(gap: Tensor, display: Tensor, coverage: Tensor) -> tuple[Tensor, Tensor]:
+def _brim(gap: Tensor, display: Tensor, coverage: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """What to add to the model near the brim of a highlight so that it rises from the clip.
 
     The gap between plate and model is known where the plate is just below the clip. It is carried a
@@ -252,15 +257,17 @@ def _brim(gap: Tensor, display: Tensor, coverage: Tensor) -> tuple[Tensor, Tenso
     edge where the plate ran out. A lamp on a dark wall has no such brim, and keeps its edge.
 
     Returns:
-        That, and how near a brim is, ``f 1 h w`` in [0, 1].
+        That, how near a brim is, and how much of what is whole around is brim, each of the last two
+        ``f 1 h w`` in [0, 1].
     """
     whole = 1 - coverage
-    weight = ramp(display.mean(dim=1, keepdim=True), *BRIM) * whole.amax(dim=1, keepdim=True)
+    some = whole.amax(dim=1, keepdim=True)
+    weight = ramp(display.mean(dim=1, keepdim=True), *BRIM) * some
     told = (whole * gap).sum(dim=1, keepdim=True) / whole.sum(dim=1, keepdim=True).clamp(min=0.5)
     reach = 2 * (max(display.shape[-2:]) // BRIM_REACH) + 1
-    spread = _soften(torch.cat([told * weight, weight], dim=1), reach)
-    told, near = spread[:, :1], spread[:, 1:]
-    return told / near.clamp(min=0.1), (near / 0.1).clamp(max=1)
+    spread = _soften(torch.cat([told * weight, weight, some], dim=1), reach)
+    told, near, some = spread[:, :1], spread[:, 1:2], spread[:, 2:]
+    return told / near.clamp(min=0.1), (near / 0.1).clamp(max=1), near / (some + 0.05)
 
 
 def _steady(highlights: Tensor, coverage: Tensor, frames: int) -> None:

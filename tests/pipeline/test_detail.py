@@ -363,10 +363,23 @@ def test_highlights_are_steady() -> None:
 
     wavering, steady = lamp(1), lamp(9)
     assert float(wavering.diff().abs().mean()) > 0.09
-    # Two running means of nine take what alternates down by 81, and follow a slope but at its ends;
-    # what is left is a constant, by which the whole window is moved to meet the plate.
+    # A tent of nine to each side takes what alternates down by 81, and follows a slope but at its
+    # ends; what is left is a constant, by which the whole window is moved to meet the plate.
     left = (steady - slow.flatten())[8:-8]
     assert float((left - left.mean()).abs().max()) < 0.001
+
+
+@pytest.mark.parametrize("frames", [1, 2, 5, 9])
+def test_short_shots_are_steadied_too(frames: int) -> None:
+    """A shot of fewer frames than the decoder wavers over; of one frame nothing changes."""
+    display = torch.ones(frames, 3, 16, 16)
+    model = 0.7 + 0.05 * (-1.0) ** torch.arange(frames).view(-1, 1, 1, 1).expand_as(display)
+    parts = (display, torch.ones_like(display), exposed(display), srgb_to_linear, LOGC3_REC709)
+    lamp = window_detail(model, *parts, grain_frames=9).highlights[:, 0, 8, 8]
+    as_drawn = window_detail(model, *parts).highlights[:, 0, 8, 8]
+    assert torch.allclose(lamp, as_drawn, atol=1e-6) == (frames == 1)
+    assert float(lamp.max() - lamp.min()) <= 0.02
+    assert float((lamp.mean() - as_drawn.mean()).abs()) < 0.01
 
 
 def test_whole_channels_say_how_bright_a_pixel_is() -> None:

@@ -216,8 +216,8 @@ def window_detail(
             deep = ramp(_soften(coverage[one], inside), *INSIDE) * ramp(glow, *GLOW)
             lifted = torch.maximum(lifted, white + (floor - white) * deep)
         highlights[i] = lifted[0]
-    if grain_frames > 1 and len(highlights) > 1:
-        _steady(highlights, coverage, grain_frames // 2 * 2 + 1)
+    if grain_frames > 1:
+        _steady(highlights, coverage, grain_frames)
     return WindowDetail(model, highlights, coverage, curve)
 
 
@@ -271,18 +271,16 @@ def _brim(gap: Tensor, display: Tensor, coverage: Tensor) -> tuple[Tensor, Tenso
 
 
 def _steady(highlights: Tensor, coverage: Tensor, frames: int) -> None:
-    """Two running means over frames of what clipped, in place, a channel at a time for memory."""
+    """Means over frames of what clipped, under a tent of `frames` to each side, in place.
+
+    A channel at a time, for memory.
+    """
+    place = torch.arange(len(highlights), device=highlights.device)
+    tent = (1 - (place[:, None] - place).abs() / frames).clamp(min=0).to(highlights)
     weight = coverage + 1e-3
-
-    def mean(values: Tensor) -> Tensor:
-        clip, size, pad = values[None], (frames, 1, 1), (frames // 2, 0, 0)
-        for _ in range(2):
-            clip = F.avg_pool3d(clip, size, stride=1, padding=pad, count_include_pad=False)
-        return clip[0]
-
     for channel in range(highlights.shape[1]):
         light, share = highlights[:, channel], weight[:, channel]
-        light.copy_(mean(light * share) / mean(share))
+        light.copy_(torch.tensordot(tent, light * share, 1) / torch.tensordot(tent, share, 1))
 
 
 def _soften(pictures: Tensor, width: int) -> Tensor:

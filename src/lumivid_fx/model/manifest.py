@@ -30,7 +30,8 @@ class Manifest:
         overlap_frames: Frames two windows share, 8k+1.
         grain_px: Structure in highlights finer than this, in pixels the model sees, is the
             decoder's own and is smoothed away; 1 leaves them as they are.
-        grain_frames: What changes in highlights within fewer frames is the decoder's own too.
+        grain_frames: What wavers in highlights faster than this is the decoder's own too, and is
+            averaged under a tent of so many frames to each side; 1 leaves them as they are.
         highlight_rise: Stops by which the model draws highlights too dim for each stop that the
             plate's curve reaches beyond a plain clip; they are lifted by so much.
         highlight_least: Stops over white that the inside of a highlight has at least, where the

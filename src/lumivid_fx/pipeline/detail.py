@@ -186,7 +186,8 @@ def window_detail(
         known: From small display codes to model codes, where the view is named.
         transfer: The model's curve.
         grain_px: Width under which structure in the highlights is the decoder's, not the scene's.
-        grain_frames: Frames under which what changes in them is the decoder's, not the scene's.
+        grain_frames: Frames to each side over which they are averaged, as what wavers faster is
+            the decoder's, not the scene's.
         rise: Stops to lift them for each stop that the plate's curve reaches beyond a plain clip.
         least: Stops over white that the inside of a highlight has at least, and `rise` beside.
     """

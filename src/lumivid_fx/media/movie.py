@@ -92,6 +92,10 @@ class Movie(Plate):
         self._colorspace, self._range = context.colorspace, context.color_range
         transfer, primaries = context.color_trc, context.color_primaries
         self._stream.thread_type = "AUTO"
+        if context.name == "h264":
+            # It marks a patched picture when it hands the picture out, which with threads may be
+            # before the thread that decodes it has met the damage: nobody would hear of it.
+            context.thread_count = 1
         context.options = _STRICT
         self._decoder: Iterator[VideoFrame] = iter(())
         self._next: int | None = None
